@@ -1,0 +1,169 @@
+# mrun. `make help` lists the targets.
+#   make STATIC=0     link the core dynamically (distributions without static libraries)
+#   make SANITIZE=1   address and undefined behaviour sanitizers (links dynamically)
+VERSION := 0.1.0
+BUILD ?= build
+PREFIX ?= /usr/local
+LIBEXECDIR ?= $(PREFIX)/libexec/mrun
+STATIC ?= 1
+SANITIZE ?= 0
+CC = gcc
+PKG_CONFIG ?= pkg-config
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wundef -Wformat=2 -Wvla
+ifneq ($(findstring clang,$(CC)),clang)
+WARN += -Wnull-dereference
+endif
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DMRUN_VERSION='"$(VERSION)"' \
+	-DMRUN_COMMIT='"$(COMMIT)"' -DMRUN_LIBEXECDIR='"$(LIBEXECDIR)"'
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) -ffunction-sections -fdata-sections -fstack-protector-strong
+LDFLAGS += -Wl,--gc-sections
+ifeq ($(SANITIZE),1)
+STATIC := 0
+ALL_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
+endif
+ifeq ($(WERROR),1)
+ALL_CFLAGS += -Werror
+endif
+
+# make V=1 prints the commands.
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-6s %s\n'
+endif
+
+BASE_SRC := $(wildcard oci/base/*.c)
+CORE_SRC := $(BASE_SRC) $(wildcard oci/spec/*.c oci/image/*.c oci/store/*.c runtime/*.c \
+	runtime/cmd/*.c runtime/container/*.c runtime/init/*.c runtime/cgroup/*.c runtime/image/*.c)
+UNPACK_SRC := $(BASE_SRC) $(wildcard oci/layer/*.c oci/unpack/*.c)
+CORE_OBJ := $(CORE_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/runtime/shim/blob.o
+UNPACK_OBJ := $(UNPACK_SRC:%.c=$(BUILD)/obj/%.o)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+UNIT := $(UNIT_SRC:tests/unit/test_%.c=$(BUILD)/tests/unit-%)
+PROBES := $(BUILD)/tests/probe
+
+ifeq ($(STATIC),1)
+CORE_LIBS := -static -lseccomp -lcap -lyajl_s -lnettle
+else
+CORE_LIBS := -lseccomp -lcap -lyajl -lnettle
+endif
+HAVE_ISAL := $(shell $(PKG_CONFIG) --exists libisal 2>/dev/null && echo 1)
+ifeq ($(HAVE_ISAL),1)
+$(BUILD)/obj/oci/unpack/%.o $(BUILD)/obj/oci/layer/%.o: CPPFLAGS += -DHAVE_ISAL=1
+ISAL_LIBS := -lisal
+endif
+UNPACK_LIBS := -larchive -lyajl -lnettle -lseccomp -lzstd -lz $(ISAL_LIBS) -lpthread
+
+.PHONY: all
+all: $(BUILD)/mrun $(BUILD)/mrun-unpack ## build mrun and its helper programs (build/)
+
+$(BUILD)/mrun: $(CORE_OBJ)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(CORE_OBJ) $(CORE_LIBS)
+
+$(BUILD)/mrun-unpack: $(UNPACK_OBJ)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(UNPACK_OBJ) $(UNPACK_LIBS)
+
+$(BUILD)/obj/%.o: %.c | $(BUILD)/.deps-checked
+	@mkdir -p $(dir $@)
+	$(say) CC $<
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+# The shim: a program of a few hundred bytes without a C library, part of mrun's own image.
+SHIM_CFLAGS := -std=gnu17 -Os -nostdlib -static -ffreestanding -fno-stack-protector -fno-pic -no-pie \
+	-fno-asynchronous-unwind-tables -fcf-protection=none -Wl,--build-id=none -Wl,-z,norelro \
+	-Wl,-z,noseparate-code -s -fno-builtin -I.
+$(BUILD)/shim: runtime/shim/shim.c runtime/shim/shim.h
+	@mkdir -p $(dir $@)
+	$(say) SHIM $@
+	$(Q)$(CC) $(SHIM_CFLAGS) $(WARN) $< -o $@
+$(BUILD)/obj/runtime/shim/blob.o: runtime/shim/blob.c runtime/shim/shim.h $(BUILD)/shim
+	@mkdir -p $(dir $@)
+	$(say) CC $<
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -DSHIM_FILE='"$(BUILD)/shim"' -c $< -o $@
+
+# One clear line where a library is missing, instead of a screen of compiler errors.
+$(BUILD)/.deps-checked: Makefile
+	@mkdir -p $(BUILD)
+	@for h in sys/capability.h seccomp.h yajl/yajl_parse.h archive.h nettle/sha2.h zstd.h zlib.h; do \
+		echo "#include <$$h>" | $(CC) -xc -fsyntax-only - 2>/dev/null || { \
+		echo "make: the header <$$h> is missing: run scripts/install-deps" >&2; exit 1; }; done
+	@if [ $(STATIC) = 1 ]; then for l in seccomp cap yajl_s nettle; do \
+		echo 'int main(void){return 0;}' | $(CC) -xc - -static -l$$l -o $(BUILD)/.try 2>/dev/null || { \
+		echo "make: no static lib$$l.a here: use make STATIC=0 (slower start: about 1 ms)" >&2; exit 1; }; done; fi
+	@rm -f $(BUILD)/.try; touch $@
+
+# Unit tests of pure functions (cmocka). They link everything but main.
+CORE_TEST_OBJ = $(filter-out $(BUILD)/obj/runtime/main.o,$(CORE_OBJ))
+LAYER_TEST_OBJ = $(filter-out $(BUILD)/obj/oci/unpack/main.o $(BUILD)/obj/oci/base/%,$(UNPACK_OBJ))
+$(BUILD)/tests/unit-%: tests/unit/test_%.c $(CORE_TEST_OBJ) $(LAYER_TEST_OBJ)
+	@mkdir -p $(dir $@)
+	$(say) TEST $@
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(CORE_TEST_OBJ) $(LAYER_TEST_OBJ) \
+		-lcmocka $(filter-out -static,$(CORE_LIBS:-lyajl_s=)) $(UNPACK_LIBS)
+$(BUILD)/tests/probe: tests/probe/probe.c
+	@mkdir -p $(dir $@)
+	$(say) TEST $@
+	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -Wall -Wextra -static -o $@ $< -lcap
+$(BUILD)/tests/syscalls: tests/probe/syscalls.c
+	@mkdir -p $(dir $@)
+	$(say) TEST $@
+	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -Wall -Wextra -static -o $@ $<
+.PHONY: tests-build
+tests-build: all $(UNIT) $(if $(wildcard tests/probe/probe.c),$(PROBES)) \
+	$(if $(wildcard tests/probe/syscalls.c),$(BUILD)/tests/syscalls)
+
+.PHONY: deps-test
+deps-test:
+	@scripts/install-deps build test
+
+.PHONY: test
+test: deps-test ## install what is missing and run the whole suite (TESTS="tests/30-run.bats" for a part)
+	@$(MAKE) --no-print-directory tests-build
+	@BUILD=$(abspath $(BUILD)) tests/run $(TESTS)
+
+.PHONY: demo
+demo: ## install what is missing, build, make the example image and run it
+	@scripts/install-deps build demo
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(abspath $(BUILD)) scripts/demo
+
+.PHONY: bench
+bench: all ## measure mrun against its floor and its peers
+	@BUILD=$(abspath $(BUILD)) tests/bench/run
+
+LINT_SRC := $(filter-out runtime/shim/blob.c,$(sort $(CORE_SRC) $(UNPACK_SRC)))
+.PHONY: lint
+lint: ## clang-tidy, cppcheck and clang-format; warnings are errors
+	@scripts/lint $(LINT_SRC)
+
+.PHONY: print-flags
+print-flags:
+	@echo -std=gnu17 $(CPPFLAGS) $(WARN)
+
+.PHONY: install
+install: all ## install below DESTDIR and PREFIX
+	install -D -m 755 $(BUILD)/mrun $(DESTDIR)$(PREFIX)/bin/mrun
+	install -D -m 755 $(BUILD)/mrun-unpack $(DESTDIR)$(LIBEXECDIR)/mrun-unpack
+
+.PHONY: uninstall
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/mrun $(DESTDIR)$(LIBEXECDIR)/mrun-unpack
+
+.PHONY: clean
+clean: ## remove build/
+	rm -rf $(BUILD)
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+-include $(CORE_OBJ:.o=.d) $(UNPACK_OBJ:.o=.d)

@@ -1,0 +1,126 @@
+/* See arena.h: a bump allocator over chunks; the first chunk is part of the program's .bss, so that
+ * a small command never asks the kernel for memory. */
+#include "oci/base/arena.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "oci/base/error.h"
+
+#define CHUNK_SIZE (64 * 1024)
+#define ALIGNMENT 16
+
+struct arena_chunk {
+	struct arena_chunk *prev;
+	size_t size;
+	_Alignas(ALIGNMENT) char data[];
+};
+
+static _Noreturn void out_of_memory(void)
+{
+	fputs("mrun: out of memory\n", stderr);
+	exit(ERR_EXIT_RUNTIME);
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	size_t want;
+	void *p;
+
+	if (n > SIZE_MAX / 2)
+		out_of_memory();
+	want = (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+	if (want == 0)
+		want = ALIGNMENT;
+	if (!a->last || a->last->size - a->used < want) {
+		size_t size = want > CHUNK_SIZE ? want : CHUNK_SIZE;
+		struct arena_chunk *c = calloc(1, sizeof(*c) + size);
+
+		if (!c)
+			out_of_memory();
+		c->prev = a->last;
+		c->size = size;
+		a->last = c;
+		a->used = 0;
+	}
+	p = a->last->data + a->used;
+	a->used += want;
+	return p;
+}
+
+void *arena_array(struct arena *a, size_t count, size_t size)
+{
+	size_t n;
+
+	if (__builtin_mul_overflow(count, size, &n))
+		out_of_memory();
+	return arena_alloc(a, n);
+}
+
+char *arena_strndup(struct arena *a, const char *s, size_t n)
+{
+	char *p = arena_alloc(a, n + 1);
+
+	memcpy(p, s, n);
+	return p;
+}
+
+char *arena_strdup(struct arena *a, const char *s)
+{
+	return arena_strndup(a, s, strlen(s));
+}
+
+char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
+{
+	va_list again;
+	char *p;
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
+	if (n < 0)
+		out_of_memory();
+	p = arena_alloc(a, (size_t)n + 1);
+	vsnprintf(p, (size_t)n + 1, fmt, ap);
+	return p;
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+	va_list ap;
+	char *p;
+
+	va_start(ap, fmt);
+	p = arena_vprintf(a, fmt, ap);
+	va_end(ap);
+	return p;
+}
+
+void arena_free(struct arena *a)
+{
+	while (a->last) {
+		struct arena_chunk *prev = a->last->prev;
+
+		free(a->last);
+		a->last = prev;
+	}
+	a->used = 0;
+}
+
+void strlist_add(struct arena *a, struct strlist *l, const char *s)
+{
+	if (l->n + 2 > l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 8;
+		char **items = ARENA_ARRAY(a, cap, char *);
+
+		if (l->n)
+			memcpy(items, l->items, l->n * sizeof(char *));
+		l->items = items;
+		l->cap = cap;
+	}
+	l->items[l->n++] = (char *)(uintptr_t)s;
+	l->items[l->n] = NULL;
+}

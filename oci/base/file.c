@@ -1,0 +1,313 @@
+/* See file.h. */
+#include "oci/base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define MAX_PASSED_FDS 64
+
+int file_read_fd(struct arena *a, int fd, const char *name, size_t max, char **ret, size_t *ret_len,
+		 struct error *e)
+{
+	struct stat st;
+	size_t cap = 4096, len = 0;
+	char *buf;
+
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
+		if ((uint64_t)st.st_size > max)
+			return err_msg(e, "read %s: the file has %lld bytes, more than the %zu allowed",
+				       name, (long long)st.st_size, max);
+		cap = (size_t)st.st_size + 1;
+	}
+	buf = arena_alloc(a, cap + 1);
+	for (;;) {
+		ssize_t n;
+
+		if (len == cap) {
+			char *bigger;
+
+			if (cap > max)
+				return err_msg(e, "read %s: more than the %zu bytes allowed", name,
+					       max);
+			bigger = arena_alloc(a, cap * 2 + 1);
+			memcpy(bigger, buf, len);
+			buf = bigger;
+			cap *= 2;
+		}
+		n = read(fd, buf + len, cap - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "read %s", name);
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	if (len > max)
+		return err_msg(e, "read %s: more than the %zu bytes allowed", name, max);
+	buf[len] = 0;
+	*ret = buf;
+	if (ret_len)
+		*ret_len = len;
+	return 0;
+}
+
+int file_read(struct arena *a, int dirfd, const char *path, size_t max, char **ret, size_t *ret_len,
+	      struct error *e)
+{
+	_cleanup_fd_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0)
+		return err_sys(e, errno, "open %s", path);
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "stat %s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_msg(e, "read %s: not a regular file", path);
+	return file_read_fd(a, fd, path, max, ret, ret_len, e);
+}
+
+int file_write_all(int fd, const void *buf, size_t len, const char *name, struct error *e)
+{
+	const char *p = buf;
+
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "write %s", name);
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int file_write_existing(int dirfd, const char *path, const char *s, struct error *e)
+{
+	_cleanup_fd_ int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return err_sys(e, errno, "open %s", path);
+	do
+		n = write(fd, s, strlen(s));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(e, errno, "write '%s' to %s", s, path);
+	return 0;
+}
+
+int file_replace(int dirfd, const char *path, const void *buf, size_t len, mode_t mode, bool sync,
+		 struct error *e)
+{
+	char tmp[512];
+	int n = snprintf(tmp, sizeof(tmp), "%s.tmp%d", path, (int)getpid());
+	_cleanup_fd_ int fd = -1;
+
+	if (n < 0 || (size_t)n >= sizeof(tmp))
+		return err_sys(e, ENAMETOOLONG, "write %s", path);
+	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0)
+		return err_sys(e, errno, "create %s", tmp);
+	if (file_write_all(fd, buf, len, path, e) < 0) {
+		unlinkat(dirfd, tmp, 0);
+		return -1;
+	}
+	if ((sync && fsync(fd) < 0) || renameat(dirfd, tmp, dirfd, path) < 0) {
+		err_sys(e, errno, "replace %s", path);
+		unlinkat(dirfd, tmp, 0);
+		return -1;
+	}
+	return 0;
+}
+
+int file_mkdirs(int dirfd, const char *path, mode_t mode, struct error *e)
+{
+	char buf[4096];
+	size_t len = strlen(path);
+
+	if (mkdirat(dirfd, path, mode) == 0)
+		return 0;
+	if (errno == EEXIST)
+		goto check;
+	if (errno != ENOENT)
+		return err_sys(e, errno, "mkdir %s", path);
+	if (len >= sizeof(buf))
+		return err_sys(e, ENAMETOOLONG, "mkdir %s", path);
+	memcpy(buf, path, len + 1);
+	for (char *p = buf + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = 0;
+		if (mkdirat(dirfd, buf, mode) < 0 && errno != EEXIST)
+			return err_sys(e, errno, "mkdir %s", buf);
+		*p = '/';
+	}
+	if (mkdirat(dirfd, path, mode) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return err_sys(e, errno, "mkdir %s", path);
+check : {
+	struct stat st;
+
+	if (fstatat(dirfd, path, &st, 0) < 0)
+		return err_sys(e, errno, "stat %s", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_sys(e, ENOTDIR, "mkdir %s", path);
+	return 0;
+}
+}
+
+/* Empties the directory FD (which is consumed); DEV is the file system it must stay in. */
+static int remove_children(int fd, dev_t dev, unsigned depth, const char *name, struct error *e)
+{
+	DIR *d = fdopendir(fd);
+	struct dirent *de;
+	int r = 0;
+
+	if (!d) {
+		err_sys(e, errno, "open %s", name);
+		close(fd);
+		return -1;
+	}
+	while (r == 0 && (de = readdir(d))) {
+		struct stat st;
+		int sub;
+
+		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
+			continue;
+		if (unlinkat(fd, de->d_name, 0) == 0 || errno == ENOENT)
+			continue;
+		if (errno != EISDIR && errno != EPERM) {
+			r = err_sys(e, errno, "remove %s/%s", name, de->d_name);
+			break;
+		}
+		sub = openat(fd, de->d_name,
+			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		if (sub < 0 && errno == EACCES && fchmodat(fd, de->d_name, 0700, 0) == 0)
+			sub = openat(fd, de->d_name,
+				     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		if (sub < 0) {
+			r = err_sys(e, errno, "open %s/%s", name, de->d_name);
+			break;
+		}
+		if (fstat(sub, &st) < 0 || st.st_dev != dev || depth > 4000) {
+			close(sub);
+			r = err_sys(e, EXDEV, "remove %s/%s", name, de->d_name);
+			break;
+		}
+		if (!(st.st_mode & 0200) || !(st.st_mode & 0100))
+			fchmod(sub, 0700);
+		r = remove_children(sub, dev, depth + 1, de->d_name, e);
+		if (r == 0 && unlinkat(fd, de->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+			r = err_sys(e, errno, "remove %s/%s", name, de->d_name);
+	}
+	closedir(d);
+	return r;
+}
+
+int file_remove_tree(int dirfd, const char *path, struct error *e)
+{
+	struct stat st;
+	int fd;
+
+	if (unlinkat(dirfd, path, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return err_sys(e, errno, "remove %s", path);
+	fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == EACCES && fchmodat(dirfd, path, 0700, 0) == 0)
+		fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "remove %s", path);
+	if (fstat(fd, &st) < 0) {
+		err_sys(e, errno, "stat %s", path);
+		close(fd);
+		return -1;
+	}
+	if ((st.st_mode & 0300) != 0300)
+		fchmod(fd, 0700);
+	if (remove_children(fd, st.st_dev, 0, path, e) < 0)
+		return -1;
+	if (unlinkat(dirfd, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_sys(e, errno, "remove %s", path);
+	return 0;
+}
+
+ssize_t fd_send(int sock, const void *buf, size_t len, const int *fds, size_t nfds, struct error *e)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * MAX_PASSED_FDS)];
+	} control = { 0 };
+	struct iovec iov = { (void *)(uintptr_t)buf, len };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (nfds > MAX_PASSED_FDS)
+		return err_sys(e, E2BIG, "pass %zu descriptors", nfds);
+	if (nfds) {
+		struct cmsghdr *c;
+
+		m.msg_control = control.buf;
+		m.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * nfds);
+	}
+	do
+		n = sendmsg(sock, &m, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(e, errno, "send through the socket");
+	return n;
+}
+
+ssize_t fd_recv(int sock, void *buf, size_t len, int *fds, size_t *nfds, struct error *e)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * MAX_PASSED_FDS)];
+	} control = { 0 };
+	struct iovec iov = { buf, len };
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control.buf,
+			    .msg_controllen = sizeof(control.buf) };
+	size_t room = nfds ? *nfds : 0, got = 0;
+	ssize_t n;
+
+	do
+		n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(e, errno, "receive from the socket");
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+		size_t count;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+			if (got < room)
+				fds[got++] = fd;
+			else
+				close(fd);
+		}
+	}
+	if (nfds)
+		*nfds = got;
+	return n;
+}

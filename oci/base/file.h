@@ -1,0 +1,62 @@
+/* Descriptors and whole files. Every descriptor made here is close-on-exec. */
+#ifndef MRUN_OCI_BASE_FILE_H
+#define MRUN_OCI_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "oci/base/arena.h"
+#include "oci/base/error.h"
+
+static inline void fd_closep(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+/* A descriptor that closes at the end of its scope. */
+#define _cleanup_fd_ __attribute__((cleanup(fd_closep)))
+/* Takes a descriptor out of a _cleanup_fd_ variable. */
+static inline int fd_take(int *fd)
+{
+	int r = *fd;
+
+	*fd = -1;
+	return r;
+}
+
+/* Reads a regular file (or, with ANY, whatever FD is) to its end, at most MAX bytes; a longer one
+ * is an error. The text is NUL-terminated; ret_len may be NULL. NAME is for messages only. */
+int file_read_fd(struct arena *a, int fd, const char *name, size_t max, char **ret, size_t *ret_len,
+		 struct error *e);
+/* The same by name below DIRFD (AT_FDCWD for the caller's directory). Follows links: for paths
+ * that the user or the host gave, never for one inside an image (path_open_in_root is for those).
+ * Anything but a regular file is refused, without blocking on a FIFO. */
+int file_read(struct arena *a, int dirfd, const char *path, size_t max, char **ret, size_t *ret_len,
+	      struct error *e);
+
+/* Writes all of BUF; a short write is continued, EINTR retried. */
+int file_write_all(int fd, const void *buf, size_t len, const char *name, struct error *e);
+/* Opens an existing file (procfs, cgroup) for writing and writes S in one write(2). */
+int file_write_existing(int dirfd, const char *path, const char *s, struct error *e);
+/* Replaces PATH below DIRFD through a temporary file and rename(2); a reader sees the old content
+ * or the new. SYNC also reaches the disk before the rename. */
+int file_replace(int dirfd, const char *path, const void *buf, size_t len, mode_t mode, bool sync,
+		 struct error *e);
+
+/* Makes a directory and its missing parents below DIRFD, for paths of our own. An existing
+ * directory is fine; its mode is left alone. */
+int file_mkdirs(int dirfd, const char *path, mode_t mode, struct error *e);
+/* Removes PATH below DIRFD and what is in it, never following a link nor crossing into another
+ * file system. A missing path is fine. */
+int file_remove_tree(int dirfd, const char *path, struct error *e);
+
+/* Sends or receives descriptors with a message (unix(7), SCM_RIGHTS). recv returns the number of
+ * bytes (0: end of file), fills up to *nfds descriptors and sets *nfds to what came. */
+ssize_t fd_send(int sock, const void *buf, size_t len, const int *fds, size_t nfds, struct error *e);
+ssize_t fd_recv(int sock, void *buf, size_t len, int *fds, size_t *nfds, struct error *e);
+
+#endif

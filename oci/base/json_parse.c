@@ -1,0 +1,208 @@
+/* Text to tree. yajl is unmaintained, so what reaches it is capped (size before, depth while it
+ * runs), numbers stay text until somebody wants an integer, and strings with a NUL inside are
+ * refused: they would be cut short as C strings (a way to make two readers see different names). */
+#include "oci/base/json.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <yajl/yajl_parse.h>
+
+#include "oci/base/str.h"
+
+struct level {
+	struct json_value *value; /* the array or object being filled */
+	size_t cap;
+	const char *key;
+};
+struct parser {
+	struct arena *a;
+	struct json_value root;
+	struct level levels[JSON_MAX_DEPTH];
+	size_t depth;
+	const char *why; /* our own reason to stop */
+};
+
+static struct json_value *add(struct parser *p, enum json_type_id type)
+{
+	struct level *l;
+	struct json_value *c;
+
+	if (p->depth == 0) {
+		p->root.type = type;
+		return &p->root;
+	}
+	l = &p->levels[p->depth - 1];
+	c = l->value;
+	if (c->len == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 8;
+		struct json_member *m = ARENA_ARRAY(p->a, cap, struct json_member);
+
+		if (c->len)
+			memcpy(m, c->members, c->len * sizeof(*m));
+		c->members = m;
+		l->cap = cap;
+	}
+	c->members[c->len].key = l->key;
+	c->members[c->len].value.type = type;
+	return &c->members[c->len++].value;
+}
+
+static int push(struct parser *p, enum json_type_id type)
+{
+	struct json_value *v;
+
+	if (p->depth == JSON_MAX_DEPTH) {
+		p->why = "nested too deeply";
+		return 0;
+	}
+	v = add(p, type);
+	p->levels[p->depth++] = (struct level){ .value = v };
+	return 1;
+}
+
+static const char *text(struct parser *p, const void *s, size_t n)
+{
+	if (memchr(s, 0, n)) {
+		p->why = "a string has a NUL byte in it";
+		return NULL;
+	}
+	return arena_strndup(p->a, s, n);
+}
+
+static int on_null(void *ctx)
+{
+	add(ctx, JSON_NULL);
+	return 1;
+}
+static int on_bool(void *ctx, int b)
+{
+	add(ctx, JSON_BOOL)->boolean = b;
+	return 1;
+}
+static int on_number(void *ctx, const char *s, size_t n)
+{
+	add(ctx, JSON_NUMBER)->text = arena_strndup(((struct parser *)ctx)->a, s, n);
+	return 1;
+}
+static int on_string(void *ctx, const unsigned char *s, size_t n)
+{
+	const char *t = text(ctx, s, n);
+
+	if (!t)
+		return 0;
+	add(ctx, JSON_STRING)->text = t;
+	return 1;
+}
+static int on_key(void *ctx, const unsigned char *s, size_t n)
+{
+	struct parser *p = ctx;
+
+	p->levels[p->depth - 1].key = text(p, s, n);
+	return p->levels[p->depth - 1].key != NULL;
+}
+static int on_object(void *ctx)
+{
+	return push(ctx, JSON_OBJECT);
+}
+static int on_array(void *ctx)
+{
+	return push(ctx, JSON_ARRAY);
+}
+static int on_end(void *ctx)
+{
+	((struct parser *)ctx)->depth--;
+	return 1;
+}
+
+static const yajl_callbacks callbacks = {
+	.yajl_null = on_null,
+	.yajl_boolean = on_bool,
+	.yajl_number = on_number,
+	.yajl_string = on_string,
+	.yajl_start_map = on_object,
+	.yajl_map_key = on_key,
+	.yajl_end_map = on_end,
+	.yajl_start_array = on_array,
+	.yajl_end_array = on_end,
+};
+
+/* yajl's memory comes from the arena: nothing is freed on its own. A freed block is simply left. */
+static void *arena_malloc_cb(void *ctx, size_t n)
+{
+	size_t *p = arena_alloc(ctx, n + 2 * sizeof(size_t));
+
+	p[0] = n;
+	return p + 2;
+}
+static void *arena_realloc_cb(void *ctx, void *old, size_t n)
+{
+	void *p;
+
+	if (old && ((size_t *)old)[-2] >= n)
+		return old;
+	p = arena_malloc_cb(ctx, n);
+	if (old)
+		memcpy(p, old, ((size_t *)old)[-2]);
+	return p;
+}
+static void arena_free_cb(void *ctx, void *p)
+{
+	(void)ctx;
+	(void)p;
+}
+
+const struct json_value *json_parse(struct arena *a, const char *txt, size_t len, const char *name,
+				    struct error *e)
+{
+	struct parser *p = ARENA_NEW(a, struct parser);
+	yajl_alloc_funcs mem = { arena_malloc_cb, arena_realloc_cb, arena_free_cb, a };
+	yajl_handle h;
+	yajl_status st;
+	size_t line = 1;
+
+	if (len > JSON_MAX_SIZE) {
+		err_msg(e, "parse %s: %zu bytes of JSON, more than the %u allowed", name, len,
+			JSON_MAX_SIZE);
+		return NULL;
+	}
+	p->a = a;
+	h = yajl_alloc(&callbacks, &mem, p);
+	yajl_config(h, yajl_allow_trailing_garbage, 0);
+	st = yajl_parse(h, (const unsigned char *)txt, len);
+	if (st == yajl_status_ok)
+		st = yajl_complete_parse(h);
+	if (st == yajl_status_ok && p->depth == 0 && len > 0)
+		return &p->root;
+	for (size_t i = 0, n = yajl_get_bytes_consumed(h); i < n && i < len; i++)
+		line += txt[i] == '\n';
+	if (p->why) {
+		err_msg(e, "parse %s, line %zu: %s", name, line, p->why);
+	} else if (st == yajl_status_ok) {
+		err_msg(e, "parse %s: the JSON is cut short", name);
+	} else {
+		char *why = (char *)yajl_get_error(h, 0, (const unsigned char *)txt, len);
+
+		why[strcspn(why, "\n")] = 0;
+		err_msg(e, "parse %s, line %zu: invalid JSON (%s)", name, line,
+			str_has_prefix(why, "parse error: ") ? why + 13 : why);
+	}
+	return NULL;
+}
+
+const struct json_value *json_get(const struct json_value *obj, const char *key)
+{
+	if (!obj || obj->type != JSON_OBJECT)
+		return NULL;
+	for (size_t i = obj->len; i-- > 0;)
+		if (str_eq(obj->members[i].key, key))
+			return obj->members[i].value.type == JSON_NULL ? NULL :
+									 &obj->members[i].value;
+	return NULL;
+}
+
+const char *json_get_str(const struct json_value *obj, const char *key)
+{
+	const struct json_value *v = json_get(obj, key);
+
+	return v && v->type == JSON_STRING ? v->text : NULL;
+}

@@ -1,0 +1,151 @@
+/* See str.h. */
+#include "oci/base/str.h"
+
+#include <stdlib.h>
+
+bool str_has_suffix(const char *s, const char *suffix)
+{
+	size_t n = strlen(s), m = strlen(suffix);
+
+	return n >= m && memcmp(s + n - m, suffix, m) == 0;
+}
+
+static bool digits(const char *s, unsigned base, uint64_t max, uint64_t *ret)
+{
+	uint64_t v = 0;
+
+	if (!*s)
+		return false;
+	for (; *s; s++) {
+		unsigned d = (unsigned)(unsigned char)*s - '0';
+
+		if (d >= base || __builtin_mul_overflow(v, base, &v) ||
+		    __builtin_add_overflow(v, d, &v) || v > max)
+			return false;
+	}
+	*ret = v;
+	return true;
+}
+
+bool str_to_u64(const char *s, uint64_t max, uint64_t *ret)
+{
+	return digits(s, 10, max, ret);
+}
+
+bool str_to_i64(const char *s, int64_t *ret)
+{
+	bool neg = *s == '-';
+	uint64_t v;
+
+	if (!digits(s + neg, 10, (uint64_t)INT64_MAX + neg, &v))
+		return false;
+	*ret = neg ? (int64_t)(0 - v) : (int64_t)v;
+	return true;
+}
+
+bool str_to_mode(const char *s, uint32_t max, uint32_t *ret)
+{
+	uint64_t v;
+
+	if (!digits(s, 8, max, &v))
+		return false;
+	*ret = (uint32_t)v;
+	return true;
+}
+
+bool str_to_size(const char *s, int64_t *ret)
+{
+	static const char units[] = "bkmgtp";
+	char *end;
+	double v;
+	const char *u = NULL;
+
+	if (*s < '0' || *s > '9')
+		return false;
+	for (const char *p = s; *p; p++)
+		if (*p == 'x' || *p == 'X' || *p == 'e' || *p == 'E')
+			return false;
+	v = strtod(s, &end);
+	while (*end == ' ')
+		end++;
+	if (*end) {
+		u = strchr(units, *end | 0x20);
+		if (!u)
+			return false;
+		end++;
+		if (*u != 'b') {
+			if (*end == 'i' && (end[1] | 0x20) == 'b')
+				end += 2;
+			else if ((*end | 0x20) == 'b')
+				end++;
+		}
+		if (*end)
+			return false;
+		for (ptrdiff_t i = u - units; i > 0; i--)
+			v *= 1024;
+	}
+	if (!(v < 9.2e18))
+		return false;
+	*ret = (int64_t)v;
+	return true;
+}
+
+char **str_split(struct arena *a, const char *s, char sep)
+{
+	struct strlist l = { 0 };
+
+	for (;;) {
+		const char *p = strchr(s, sep);
+
+		if (!p)
+			break;
+		strlist_add(a, &l, arena_strndup(a, s, (size_t)(p - s)));
+		s = p + 1;
+	}
+	strlist_add(a, &l, arena_strdup(a, s));
+	return l.items;
+}
+
+size_t str_list_len(char *const *list)
+{
+	size_t n = 0;
+
+	while (list && list[n])
+		n++;
+	return n;
+}
+
+bool str_list_has(char *const *list, const char *s)
+{
+	for (; list && *list; list++)
+		if (str_eq(*list, s))
+			return true;
+	return false;
+}
+
+unsigned str_distance(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b);
+	unsigned row[65];
+
+	if (n > 64 || m > 64)
+		return 1000;
+	for (size_t j = 0; j <= m; j++)
+		row[j] = (unsigned)j;
+	for (size_t i = 1; i <= n; i++) {
+		unsigned diag = row[0];
+
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= m; j++) {
+			unsigned up = row[j], best = diag + (a[i - 1] != b[j - 1]);
+
+			if (up + 1 < best)
+				best = up + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			diag = up;
+			row[j] = best;
+		}
+	}
+	return row[m];
+}

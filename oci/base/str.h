@@ -1,0 +1,42 @@
+/* Small string helpers: comparing, and numbers that are parsed whole or not at all. */
+#ifndef MRUN_OCI_BASE_STR_H
+#define MRUN_OCI_BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "oci/base/arena.h"
+
+static inline bool str_eq(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0;
+}
+static inline bool str_has_prefix(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+bool str_has_suffix(const char *s, const char *suffix);
+
+/* Decimal digits only (no sign, space, or +), the whole string, within [0, max]. False otherwise. */
+bool str_to_u64(const char *s, uint64_t max, uint64_t *ret);
+/* The same with an optional '-' in front; the full range of int64_t. */
+bool str_to_i64(const char *s, int64_t *ret);
+/* Octal digits only. */
+bool str_to_mode(const char *s, uint32_t max, uint32_t *ret);
+/* A size as docker takes it: a number, then nothing, b, k, m, g or t (any case, optional b or iB);
+ * binary multiples; a fraction as in 1.5g is taken. False when it is not one or overflows. */
+bool str_to_size(const char *s, int64_t *ret);
+
+/* Splits S at each SEP into a NULL-terminated list (one empty item for an empty S). */
+char **str_split(struct arena *a, const char *s, char sep);
+
+/* How many items a NULL-terminated list has; 0 for NULL. */
+size_t str_list_len(char *const *list);
+bool str_list_has(char *const *list, const char *s);
+
+/* Damerau-Levenshtein-like distance for "did you mean"; strings longer than 64 count as far. */
+unsigned str_distance(const char *a, const char *b);
+
+#endif

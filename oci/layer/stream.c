@@ -1,0 +1,229 @@
+/*
+ * See stream.h. In order: the reader thread (blob bytes -> digest -> inflate -> ring), the digest
+ * thread, the consumer. A buffer is used again when both have passed it. The attack met here is the
+ * decompression bomb: what comes out is counted as it comes.
+ */
+#include "oci/layer/stream.h"
+
+#include <errno.h>
+#include <nettle/sha2.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "oci/base/file.h"
+#include "oci/layer/inflate.h"
+
+#define RING 16u
+#define BUF_SIZE (128u * 1024)
+
+struct stream {
+	struct stream_options o;
+	struct inflate *inflate;
+	struct sha256_ctx in_sum, out_sum;
+	uint64_t in_bytes, out_bytes;
+
+	pthread_mutex_t mutex;
+	pthread_cond_t filled, freed;
+	/* Counts of buffers: made by the reader, digested, used by the consumer. */
+	uint64_t made, summed, used;
+	bool end;    /* no more are made */
+	bool failed; /* error says why */
+	bool holding; /* the consumer still looks at buffer USED */
+	struct error error;
+	uint8_t *bufs[RING];
+	size_t lens[RING];
+	pthread_t reader, summer;
+};
+
+static ssize_t read_blob(void *arg, void *buf, size_t len, struct error *e)
+{
+	struct stream *s = arg;
+	ssize_t n;
+
+	do
+		n = s->o.positioned ? pread(s->o.fd, buf, len, (off_t)s->in_bytes) :
+				      read(s->o.fd, buf, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(e, errno, "read the blob");
+	if (n > 0 && s->o.copy_fd >= 0 &&
+	    file_write_all(s->o.copy_fd, buf, (size_t)n, "the copy of the blob", e) < 0)
+		return -1;
+	sha256_update(&s->in_sum, (size_t)n, buf);
+	s->in_bytes += (uint64_t)n;
+	return n;
+}
+
+static int check_limits(struct stream *s, struct error *e)
+{
+	if (s->out_bytes > s->o.max_out) {
+		err_msg(e, "inflate: more than the %llu bytes allowed",
+			(unsigned long long)s->o.max_out);
+		return err_hint(e, "if you trust the image, raise MRUN_UNPACK_MAX_BYTES "
+				   "(for example to 200g)");
+	}
+	if (s->o.max_ratio && s->out_bytes > STREAM_RATIO_FREE &&
+	    s->out_bytes / s->o.max_ratio > s->in_bytes) {
+		err_msg(e, "inflate: it grows more than %u-fold, as decompression bombs do",
+			s->o.max_ratio);
+		return err_hint(e, "if you trust the image, set MRUN_UNPACK_MAX_BYTES "
+				   "(for example to 64g): with it any ratio is taken");
+	}
+	return 0;
+}
+
+static void *reader_main(void *arg)
+{
+	struct stream *s = arg;
+
+	for (;;) {
+		size_t slot;
+		ssize_t n;
+
+		pthread_mutex_lock(&s->mutex);
+		while (s->made - s->used >= RING || s->made - s->summed >= RING)
+			pthread_cond_wait(&s->freed, &s->mutex);
+		slot = s->made % RING;
+		pthread_mutex_unlock(&s->mutex);
+
+		n = inflate_read(s->inflate, s->bufs[slot], BUF_SIZE, &s->error);
+		if (n > 0) {
+			s->out_bytes += (uint64_t)n;
+			if (check_limits(s, &s->error) < 0)
+				n = -1;
+		}
+		pthread_mutex_lock(&s->mutex);
+		if (n > 0) {
+			s->lens[slot] = (size_t)n;
+			s->made++;
+		} else {
+			s->end = true;
+			s->failed = n < 0;
+		}
+		pthread_cond_broadcast(&s->filled);
+		pthread_mutex_unlock(&s->mutex);
+		if (n <= 0)
+			return NULL;
+	}
+}
+
+static void *summer_main(void *arg)
+{
+	struct stream *s = arg;
+	bool plain = inflate_kind(s->inflate) == INFLATE_PLAIN;
+
+	pthread_mutex_lock(&s->mutex);
+	for (;;) {
+		size_t slot = s->summed % RING;
+
+		while (s->summed == s->made && !s->end)
+			pthread_cond_wait(&s->filled, &s->mutex);
+		if (s->summed == s->made)
+			break;
+		pthread_mutex_unlock(&s->mutex);
+		if (!plain)
+			sha256_update(&s->out_sum, s->lens[slot], s->bufs[slot]);
+		pthread_mutex_lock(&s->mutex);
+		s->summed++;
+		pthread_cond_signal(&s->freed);
+	}
+	pthread_mutex_unlock(&s->mutex);
+	return NULL;
+}
+
+struct stream *stream_open(struct arena *a, const struct stream_options *o, struct error *e)
+{
+	struct stream *s = ARENA_NEW(a, struct stream);
+	int r;
+
+	s->o = *o;
+	sha256_init(&s->in_sum);
+	sha256_init(&s->out_sum);
+	pthread_mutex_init(&s->mutex, NULL);
+	pthread_cond_init(&s->filled, NULL);
+	pthread_cond_init(&s->freed, NULL);
+	s->inflate = inflate_open(a, read_blob, s, e);
+	if (!s->inflate)
+		return NULL;
+	for (size_t i = 0; i < RING; i++)
+		s->bufs[i] = arena_alloc(a, BUF_SIZE);
+	r = pthread_create(&s->reader, NULL, reader_main, s);
+	if (r == 0)
+		r = pthread_create(&s->summer, NULL, summer_main, s);
+	if (r != 0) {
+		err_sys(e, r, "start a thread");
+		return NULL;
+	}
+	return s;
+}
+
+ssize_t stream_next(struct stream *s, const void **ret, struct error *e)
+{
+	ssize_t n = 0;
+
+	pthread_mutex_lock(&s->mutex);
+	if (s->holding) {
+		s->holding = false;
+		s->used++;
+		pthread_cond_signal(&s->freed);
+	}
+	while (s->used == s->made && !s->end)
+		pthread_cond_wait(&s->filled, &s->mutex);
+	if (s->used < s->made) {
+		*ret = s->bufs[s->used % RING];
+		n = (ssize_t)s->lens[s->used % RING];
+		s->holding = true;
+	} else if (s->failed) {
+		*e = s->error;
+		n = -1;
+	}
+	pthread_mutex_unlock(&s->mutex);
+	return n;
+}
+
+bool stream_failed(struct stream *s, struct error *e)
+{
+	bool failed;
+
+	pthread_mutex_lock(&s->mutex);
+	failed = s->end && s->failed;
+	if (failed)
+		*e = s->error;
+	pthread_mutex_unlock(&s->mutex);
+	return failed;
+}
+
+static void to_hex(struct sha256_ctx *c, char *out)
+{
+	uint8_t sum[SHA256_DIGEST_SIZE];
+
+	sha256_digest(c, sizeof(sum), sum);
+	for (size_t i = 0; i < sizeof(sum); i++)
+		snprintf(out + 2 * i, 3, "%02x", sum[i]);
+}
+
+int stream_finish(struct stream *s, struct stream_result *ret, struct error *e)
+{
+	const void *p;
+	ssize_t n;
+
+	do
+		n = stream_next(s, &p, e);
+	while (n > 0);
+	if (n < 0)
+		return -1;
+	pthread_join(s->reader, NULL);
+	pthread_join(s->summer, NULL);
+	to_hex(&s->in_sum, ret->digest);
+	/* A plain blob is its own tar: one digest serves both. */
+	if (inflate_kind(s->inflate) == INFLATE_PLAIN)
+		memcpy(ret->diff_id, ret->digest, STREAM_HEX_SIZE);
+	else
+		to_hex(&s->out_sum, ret->diff_id);
+	ret->size = s->in_bytes;
+	ret->diff_size = s->out_bytes;
+	ret->compression = inflate_name(s->inflate);
+	return 0;
+}

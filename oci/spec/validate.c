@@ -1,0 +1,238 @@
+/* What the tables cannot say (runtime-spec config.md and config-linux.md). Every message names the
+ * field; what is defined there and not done here is refused, never skipped. */
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "oci/base/file.h"
+#include "oci/base/str.h"
+#include "oci/spec/spec.h"
+
+static int check_version(const char *v, struct error *e)
+{
+	uint64_t major;
+	size_t n = strcspn(v, ".");
+	char first[16];
+
+	snprintf(first, sizeof(first), "%.*s", (int)(n < 15 ? n : 15), v);
+	if (!str_to_u64(first, 1000, &major) || v[n] != '.' || !v[n + 1])
+		return err_msg(e, "ociVersion: '%s' is not a version", v);
+	if (major != 1) {
+		err_msg(e, "ociVersion: version %s is not supported", v);
+		return err_hint(e, "this is mrun for runtime-spec 1.x, up to %s", OCI_SPEC_VERSION);
+	}
+	return 0;
+}
+
+int oci_process_validate(const struct oci_process *p, const char *where, struct error *e)
+{
+	if (!p->cwd || p->cwd[0] != '/')
+		return err_msg(e, "%s.cwd: '%s' is not an absolute path", where,
+			       p->cwd ? p->cwd : "");
+	if (p->command_line)
+		return err_msg(e, "%s.commandLine: only for Windows", where);
+	if (!p->args || !p->args[0])
+		return err_msg(e, "%s.args: there is no program to run", where);
+	if (!p->args[0][0])
+		return err_msg(e, "%s.args[0]: the program's name is empty", where);
+	if (p->user && p->user->username)
+		return err_msg(e, "%s.user.username: only for Windows", where);
+	for (size_t i = 0; i < p->rlimits_len; i++) {
+		const struct oci_rlimit *r = &p->rlimits[i];
+
+		if (*r->soft > *r->hard)
+			return err_msg(e, "%s.rlimits[%zu]: the soft limit is above the hard limit",
+				       where, i);
+		for (size_t k = 0; k < i; k++)
+			if (str_eq(p->rlimits[k].type, r->type))
+				return err_msg(e, "%s.rlimits[%zu].type: %s is given twice", where,
+					       i, r->type);
+	}
+	for (size_t i = 0; p->env && p->env[i]; i++)
+		if (!strchr(p->env[i], '=') || p->env[i][0] == '=')
+			return err_msg(e, "%s.env[%zu]: '%.60s' is not NAME=VALUE", where, i,
+				       p->env[i]);
+	return 0;
+}
+
+static const char *namespace_name(int type)
+{
+	static const struct {
+		int type;
+		const char *name;
+	} names[] = { { CLONE_NEWPID, "pid" },	   { CLONE_NEWNET, "network" },
+		      { CLONE_NEWNS, "mount" },	   { CLONE_NEWIPC, "ipc" },
+		      { CLONE_NEWUTS, "uts" },	   { CLONE_NEWUSER, "user" },
+		      { CLONE_NEWCGROUP, "cgroup" }, { CLONE_NEWTIME, "time" } };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i].type == type)
+			return names[i].name;
+	return "?";
+}
+
+static int check_namespaces(const struct oci_spec *s, struct error *e)
+{
+	const struct oci_linux *l = s->linux_;
+	const struct oci_namespace *user = oci_spec_namespace(s, CLONE_NEWUSER);
+	const struct oci_namespace *time_ns = oci_spec_namespace(s, CLONE_NEWTIME);
+
+	for (size_t i = 0; i < l->namespaces_len; i++)
+		for (size_t k = 0; k < i; k++)
+			if (l->namespaces[i].type == l->namespaces[k].type)
+				return err_msg(e, "linux.namespaces[%zu]: the %s namespace is listed "
+						  "twice", i, namespace_name(l->namespaces[i].type));
+	if (user && user->path && *user->path) {
+		/* The mappings are the joined namespace's own: what is given is not used. */
+	} else if (user && (!l->uid_mappings_len || !l->gid_mappings_len)) {
+		return err_msg(e, "linux.%s: a new user namespace needs a mapping",
+			       l->uid_mappings_len ? "gidMappings" : "uidMappings");
+	} else if (!user && (l->uid_mappings_len || l->gid_mappings_len)) {
+		return err_msg(e, "linux.uidMappings: given without a user namespace in "
+				  "linux.namespaces");
+	}
+	if (l->time_offsets_len && (!time_ns || (time_ns->path && *time_ns->path)))
+		return err_msg(e, "linux.timeOffsets: needs a new time namespace in "
+				  "linux.namespaces");
+	for (size_t i = 0; i < l->time_offsets_len; i++)
+		if (!str_eq(l->time_offsets[i].key, "boottime") &&
+		    !str_eq(l->time_offsets[i].key, "monotonic"))
+			return err_msg(e, "linux.timeOffsets.%s: no such clock",
+				       l->time_offsets[i].key);
+	if ((s->hostname || s->domainname) && !oci_spec_namespace(s, CLONE_NEWUTS))
+		return err_msg(e, "%s: needs a uts namespace in linux.namespaces",
+			       s->hostname ? "hostname" : "domainname");
+	if (l->net_devices_len && !oci_spec_namespace(s, CLONE_NEWNET))
+		return err_msg(e, "linux.netDevices: needs a network namespace in "
+				  "linux.namespaces");
+	return 0;
+}
+
+static int check_linux(const struct oci_spec *s, struct error *e)
+{
+	const struct oci_linux *l = s->linux_;
+
+	if (l->intel_rdt)
+		return err_msg(e, "linux.intelRdt: not supported by this version of mrun");
+	for (size_t i = 0; i < l->devices_len; i++) {
+		const struct oci_device *d = &l->devices[i];
+
+		if (!strchr("cbup", d->type[0]) || !d->type[0] || d->type[1])
+			return err_msg(e, "linux.devices[%zu].type: '%s' is not c, b, u or p", i,
+				       d->type);
+		if (d->path[0] != '/')
+			return err_msg(e, "linux.devices[%zu].path: '%s' is not absolute", i,
+				       d->path);
+		if (d->type[0] != 'p' && (!d->major || !d->minor))
+			return err_msg(e, "linux.devices[%zu].%s: required for a device", i,
+				       d->major ? "minor" : "major");
+	}
+	for (size_t i = 0; l->masked_paths && l->masked_paths[i]; i++)
+		if (l->masked_paths[i][0] != '/')
+			return err_msg(e, "linux.maskedPaths[%zu]: '%s' is not absolute", i,
+				       l->masked_paths[i]);
+	for (size_t i = 0; l->readonly_paths && l->readonly_paths[i]; i++)
+		if (l->readonly_paths[i][0] != '/')
+			return err_msg(e, "linux.readonlyPaths[%zu]: '%s' is not absolute", i,
+				       l->readonly_paths[i]);
+	if ((l->masked_paths && l->masked_paths[0] && !oci_spec_namespace(s, CLONE_NEWNS)) ||
+	    (l->readonly_paths && l->readonly_paths[0] && !oci_spec_namespace(s, CLONE_NEWNS)))
+		return err_msg(e, "linux.maskedPaths: needs a mount namespace in linux.namespaces");
+	return check_namespaces(s, e);
+}
+
+static int check_hooks(const struct oci_hook *h, size_t n, const char *name, struct error *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (h[i].path[0] != '/')
+			return err_msg(e, "hooks.%s[%zu].path: '%s' is not absolute", name, i,
+				       h[i].path);
+		if (h[i].timeout && *h[i].timeout < 1)
+			return err_msg(e, "hooks.%s[%zu].timeout: must be above zero", name, i);
+	}
+	return 0;
+}
+
+int oci_spec_validate(const struct oci_spec *s, struct error *e)
+{
+	static const char *const others[] = { "windows", "solaris", "vm", "zos", "freebsd" };
+	const struct json_value *const sections[] = { s->windows, s->solaris, s->vm, s->zos,
+						      s->freebsd };
+	const struct oci_hooks *h = s->hooks;
+
+	if (check_version(s->oci_version, e) < 0)
+		return -1;
+	for (size_t i = 0; i < 5; i++)
+		if (sections[i] && !s->linux_)
+			return err_msg(e, "%s: this configuration is not for Linux", others[i]);
+	if (!s->root)
+		return err_msg(e, "root: required, and not there");
+	if (!s->root->path || !*s->root->path)
+		return err_msg(e, "root.path: empty");
+	if (s->process && oci_process_validate(s->process, "process", e) < 0)
+		return -1;
+	for (size_t i = 0; i < s->mounts_len; i++)
+		if (!s->mounts[i].destination[0])
+			return err_msg(e, "mounts[%zu].destination: empty", i);
+	if (h && (check_hooks(h->prestart, h->prestart_len, "prestart", e) < 0 ||
+		  check_hooks(h->create_runtime, h->create_runtime_len, "createRuntime", e) < 0 ||
+		  check_hooks(h->create_container, h->create_container_len, "createContainer", e) <
+			  0 ||
+		  check_hooks(h->start_container, h->start_container_len, "startContainer", e) <
+			  0 ||
+		  check_hooks(h->poststart, h->poststart_len, "poststart", e) < 0 ||
+		  check_hooks(h->poststop, h->poststop_len, "poststop", e) < 0))
+		return -1;
+	if (!s->linux_)
+		return err_msg(e, "linux: required, and not there");
+	return check_linux(s, e);
+}
+
+struct oci_spec *oci_spec_load(struct arena *a, int dirfd, const char *path, struct error *e)
+{
+	struct oci_spec *s;
+	size_t len;
+	char *text;
+
+	if (file_read(a, dirfd, path, JSON_MAX_SIZE, &text, &len, e) < 0)
+		return NULL;
+	s = json_read(a, text, len, &oci_spec_type, path, e);
+	if (!s)
+		return NULL;
+	if (oci_spec_validate(s, e) < 0) {
+		err_wrap(e, "%s", path);
+		return NULL;
+	}
+	return s;
+}
+
+struct oci_process *oci_process_load(struct arena *a, const char *path, struct error *e)
+{
+	struct oci_process *p;
+	size_t len;
+	char *text;
+
+	if (file_read(a, AT_FDCWD, path, JSON_MAX_SIZE, &text, &len, e) < 0)
+		return NULL;
+	p = json_read(a, text, len, &oci_process_type, path, e);
+	if (p && oci_process_validate(p, "process", e) < 0)
+		return NULL;
+	return p;
+}
+
+const struct oci_namespace *oci_spec_namespace(const struct oci_spec *s, int type)
+{
+	for (size_t i = 0; s->linux_ && i < s->linux_->namespaces_len; i++)
+		if (s->linux_->namespaces[i].type == type)
+			return &s->linux_->namespaces[i];
+	return NULL;
+}
+
+const char *oci_spec_annotation(const struct oci_spec *s, const char *key)
+{
+	for (size_t i = 0; i < s->annotations_len; i++)
+		if (str_eq(s->annotations[i].key, key))
+			return s->annotations[i].value;
+	return NULL;
+}

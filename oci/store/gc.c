@@ -1,0 +1,304 @@
+/* See gc.h. In order: what is reachable, removing, fsck. */
+#include "oci/store/gc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "oci/base/file.h"
+#include "oci/base/str.h"
+#include "oci/image/digest.h"
+#include "oci/store/images.h"
+#include "oci/store/staging.h"
+
+#define MAX_NESTING 6
+
+struct walk {
+	struct arena *a;
+	const struct store *s;
+	struct strlist found;
+	bool lenient;
+};
+
+static bool exists(const struct store *s, const char *digest)
+{
+	return faccessat(s->blobs, digest_hex(digest), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int walk_document(struct walk *w, const struct oci_descriptor *d, int depth,
+			 struct error *e);
+
+/* A descriptor found in a document, whatever the document is. DOCUMENT: it is one itself. */
+static int walk_value(struct walk *w, const struct json_value *v, bool document, int depth,
+		      struct error *e)
+{
+	struct oci_descriptor d = { 0 };
+	struct error ignored;
+
+	if (v->type != JSON_OBJECT ||
+	    json_decode(w->a, v, &oci_descriptor_type, &d, "", &ignored) < 0 ||
+	    !digest_valid(d.digest))
+		return 0;
+	if (document)
+		return walk_document(w, &d, depth, e);
+	strlist_add(w->a, &w->found, d.digest);
+	return 0;
+}
+
+static int walk_document(struct walk *w, const struct oci_descriptor *d, int depth, struct error *e)
+{
+	static const struct {
+		const char *key;
+		bool document;
+	} keys[] = { { "manifests", true },
+		     { "config", false },
+		     { "layers", false },
+		     { "blobs", false },
+		     { "subject", true } };
+	const struct json_value *doc, *v;
+	char *text;
+	size_t len;
+	int r = 0;
+
+	strlist_add(w->a, &w->found, d->digest);
+	if (depth > MAX_NESTING || !exists(w->s, d->digest))
+		return 0;
+	if (store_read_blob(w->a, w->s, d, "manifest", &text, &len, e) < 0)
+		return w->lenient ? 0 : -1;
+	doc = json_parse(w->a, text, len, d->digest, e);
+	if (!doc)
+		return w->lenient ? 0 : -1;
+	for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]) && r == 0; k++) {
+		v = json_get(doc, keys[k].key);
+		if (v && v->type == JSON_ARRAY)
+			for (size_t i = 0; i < v->len && r == 0; i++)
+				r = walk_value(w, &v->members[i].value, keys[k].document,
+					       depth + 1, e);
+		else if (v)
+			r = walk_value(w, v, keys[k].document, depth + 1, e);
+	}
+	return r;
+}
+
+static int by_text(const void *x, const void *y)
+{
+	return strcmp(*(char *const *)x, *(char *const *)y);
+}
+
+int store_reachable(struct arena *a, const struct store *s, const struct oci_index *x, bool lenient,
+		    struct strlist *ret, struct error *e)
+{
+	struct walk w = { .a = a, .s = s, .lenient = lenient };
+	size_t n = 0;
+
+	for (size_t i = 0; i < x->manifests_len; i++) {
+		const struct oci_descriptor *d = &x->manifests[i];
+		const char *origin = oci_annotation(d, STORE_ANNOTATION_MANIFEST);
+
+		if (origin && digest_valid(origin))
+			strlist_add(a, &w.found, origin);
+		if (walk_document(&w, d, 0, e) < 0)
+			return err_hint(e, "'mrun fsck' lists the damage; 'mrun rmi -f' removes "
+					   "the image");
+	}
+	if (w.found.n)
+		qsort(w.found.items, w.found.n, sizeof(char *), by_text);
+	for (size_t i = 0; i < w.found.n; i++)
+		if (!i || !str_eq(w.found.items[i], w.found.items[n - 1]))
+			w.found.items[n++] = w.found.items[i];
+	w.found.n = n;
+	*ret = w.found;
+	return 0;
+}
+
+bool store_is_reachable(const struct strlist *reachable, const char *digest)
+{
+	return reachable->n && bsearch(&digest, reachable->items, reachable->n, sizeof(char *),
+				       by_text);
+}
+
+static void remove_blob(struct arena *a, struct store *s, const char *hex, uint64_t *freed)
+{
+	struct stat st;
+
+	if (fstatat(s->blobs, hex, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    unlinkat(s->blobs, hex, 0) == 0)
+		*freed += (uint64_t)st.st_size;
+	unlinkat(s->dirfd, arena_printf(a, "diffs/%s", hex), 0);
+}
+
+int store_remove(struct arena *a, struct store *s, const struct oci_index *x, store_drop *drop,
+		 void *arg, uint64_t *ret_freed, struct error *e)
+{
+	struct oci_index keep = *x, gone = *x;
+	struct strlist needed, candidates;
+	struct error ignored;
+
+	*ret_freed = 0;
+	keep.manifests = ARENA_ARRAY(a, x->manifests_len, struct oci_descriptor);
+	gone.manifests = ARENA_ARRAY(a, x->manifests_len, struct oci_descriptor);
+	keep.manifests_len = gone.manifests_len = 0;
+	for (size_t i = 0; i < x->manifests_len; i++) {
+		struct oci_index *to = drop(arg, &x->manifests[i]) ? &gone : &keep;
+
+		to->manifests[to->manifests_len++] = x->manifests[i];
+	}
+	if (!gone.manifests_len)
+		return 0;
+	if (store_index_write(a, s, &keep, e) < 0)
+		return -1;
+	/* Another image that is damaged keeps its blobs: prune says so when it is asked to. */
+	if (store_reachable(a, s, &gone, true, &candidates, &ignored) < 0 ||
+	    store_reachable(a, s, &keep, false, &needed, &ignored) < 0)
+		return 0;
+	for (size_t i = 0; i < candidates.n; i++)
+		if (!store_is_reachable(&needed, candidates.items[i]))
+			remove_blob(a, s, digest_hex(candidates.items[i]), ret_freed);
+	return 0;
+}
+
+/* The names in a directory below the store; those that begin with a dot are left out. */
+static int list_dir(struct arena *a, const struct store *s, const char *path, struct strlist *ret,
+		    struct error *e)
+{
+	int fd = openat(s->dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *d;
+
+	if (!dir) {
+		err_sys(e, errno, "list %s/%s", s->path, path);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	while ((d = readdir(dir)))
+		if (d->d_name[0] != '.')
+			strlist_add(a, ret, arena_strdup(a, d->d_name));
+	closedir(dir);
+	return 0;
+}
+
+static bool is_hex(const char *name)
+{
+	return strlen(name) == DIGEST_HEX_LEN &&
+	       strspn(name, "0123456789abcdef") == DIGEST_HEX_LEN;
+}
+
+int store_sweep(struct arena *a, struct store *s, const struct oci_index *x, uint64_t *ret_freed,
+		size_t *ret_blobs, struct error *e)
+{
+	struct strlist needed, blobs = { 0 }, diffs = { 0 };
+
+	*ret_freed = 0;
+	*ret_blobs = 0;
+	if (store_reachable(a, s, x, false, &needed, e) < 0 ||
+	    list_dir(a, s, "blobs/sha256", &blobs, e) < 0 || list_dir(a, s, "diffs", &diffs, e) < 0)
+		return -1;
+	staging_sweep(s);
+	for (size_t i = 0; i < blobs.n; i++) {
+		const char *hex = blobs.items[i];
+
+		if (!is_hex(hex) ||
+		    store_is_reachable(&needed, arena_printf(a, DIGEST_PREFIX "%s", hex)))
+			continue;
+		remove_blob(a, s, hex, ret_freed);
+		++*ret_blobs;
+	}
+	for (size_t i = 0; i < diffs.n; i++)
+		if (!is_hex(diffs.items[i]) ||
+		    faccessat(s->blobs, diffs.items[i], F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+			unlinkat(s->dirfd, arena_printf(a, "diffs/%s", diffs.items[i]), 0);
+	return 0;
+}
+
+struct checker {
+	struct arena *a;
+	const struct store *s;
+	store_report *report;
+	void *arg;
+	struct store_fsck *sum;
+};
+
+static void problem(struct checker *c, const char *line)
+{
+	c->sum->problems++;
+	c->report(c->arg, line);
+}
+
+static void check_blob(struct checker *c, const char *hex)
+{
+	_cleanup_fd_ int fd = openat(c->s->blobs, hex, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct error e;
+	uint64_t size = 0;
+	const char *digest;
+
+	if (fd < 0) {
+		problem(c, arena_printf(c->a, "blob %s: cannot be opened: %s", hex,
+					err_text(errno)));
+		return;
+	}
+	c->sum->blobs++;
+	digest = digest_copy(c->a, fd, -1, UINT64_MAX, hex, &size, &e);
+	c->sum->bytes += size;
+	if (!digest)
+		problem(c, arena_printf(c->a, "blob %s: %s", hex, e.msg));
+	else if (!str_eq(digest_hex(digest), hex))
+		problem(c, arena_printf(c->a, "blob %s: damaged, its content has digest %s", hex,
+					digest));
+}
+
+/* The layers; that config and manifest are sound, store_image_read has proved. */
+static void check_layers(struct checker *c, const struct store_image *im, const char *name)
+{
+	for (size_t i = 0; i < im->manifest->layers_len; i++) {
+		struct error e;
+		int fd;
+
+		err_clear(&e);
+		fd = store_open_blob(c->s, &im->manifest->layers[i], &e);
+		if (fd >= 0)
+			close(fd);
+		else
+			problem(c, arena_printf(c->a, "image %s: layer %zu: %s", name, i + 1,
+						e.msg));
+	}
+}
+
+int store_fsck(struct arena *a, struct store *s, store_report *report, void *arg,
+	       struct store_fsck *ret, struct error *e)
+{
+	struct checker c = { a, s, report, arg, ret };
+	struct strlist blobs = { 0 }, needed;
+	struct oci_index *x = store_index(a, s, e);
+
+	*ret = (struct store_fsck){ 0 };
+	if (!x || list_dir(a, s, "blobs/sha256", &blobs, e) < 0 ||
+	    store_reachable(a, s, x, true, &needed, e) < 0)
+		return -1;
+	for (size_t i = 0; i < x->manifests_len; i++) {
+		const struct oci_descriptor *d = &x->manifests[i];
+		const char *name = store_entry_name(a, d);
+		struct store_image im;
+		struct error bad;
+
+		err_clear(&bad);
+		name = name ? name : d->digest;
+		ret->images++;
+		if (store_image_read(a, s, d, NULL, name, &im, &bad) < 0)
+			problem(&c, arena_printf(a, "image %s: %s", name, bad.msg));
+		else
+			check_layers(&c, &im, name);
+	}
+	for (size_t i = 0; i < blobs.n; i++) {
+		if (!is_hex(blobs.items[i]))
+			continue;
+		check_blob(&c, blobs.items[i]);
+		ret->unreferenced += !store_is_reachable(
+			&needed, arena_printf(a, DIGEST_PREFIX "%s", blobs.items[i]));
+	}
+	return 0;
+}

@@ -1,0 +1,194 @@
+/* See staging.h. */
+#include "oci/store/staging.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "oci/base/file.h"
+#include "oci/base/str.h"
+#include "oci/image/digest.h"
+
+void staging_end(struct staging *st)
+{
+	struct error ignored;
+
+	if (!st->name)
+		return;
+	file_remove_tree(st->store->dirfd, st->name, &ignored);
+	fd_closep(&st->fd);
+	*st = (struct staging)STAGING_NONE;
+}
+
+void staging_sweep(struct store *s)
+{
+	int fd = openat(s->dirfd, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *d;
+	struct error ignored;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((d = readdir(dir))) {
+		_cleanup_fd_ int entry = -1;
+
+		if (d->d_name[0] == '.')
+			continue;
+		entry = openat(fd, d->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		if (entry >= 0 && flock(entry, LOCK_EX | LOCK_NB) == 0)
+			file_remove_tree(fd, d->d_name, &ignored);
+	}
+	closedir(dir);
+}
+
+int staging_begin(struct arena *a, struct store *s, struct staging *ret, struct error *e)
+{
+	struct staging st = { .store = s, .fd = -1 };
+	uint64_t random;
+
+	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return err_sys(e, errno, "get random bytes");
+	st.name = arena_printf(a, "tmp/%016llx", (unsigned long long)random);
+	/* Under the lock nobody sweeps between the mkdir and the flock. */
+	if (store_lock(s, e) < 0)
+		return -1;
+	staging_sweep(s);
+	if (mkdirat(s->dirfd, st.name, 0700) == 0) {
+		st.fd = openat(s->dirfd, st.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (st.fd >= 0 && flock(st.fd, LOCK_EX | LOCK_NB) < 0) {
+			close(st.fd);
+			st.fd = -1;
+		}
+	}
+	if (st.fd < 0)
+		err_sys(e, errno, "make %s/%s", s->path, st.name);
+	store_unlock(s);
+	if (st.fd < 0)
+		return -1;
+	*ret = st;
+	return 0;
+}
+
+int staging_mkdir(struct staging *st, const char *name, struct error *e)
+{
+	int fd = -1;
+
+	if (mkdirat(st->fd, name, 0700) == 0)
+		fd = openat(st->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, errno, "make %s/%s/%s", st->store->path, st->name, name) : fd;
+}
+
+int staging_create(struct staging *st, const char *name, struct error *e)
+{
+	int fd = openat(st->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+	return fd < 0 ? err_sys(e, errno, "create %s/%s/%s", st->store->path, st->name, name) : fd;
+}
+
+int staging_adopt(struct arena *a, struct staging *st, int dirfd, const char *name,
+		  const struct oci_descriptor *d, struct error *e)
+{
+	_cleanup_fd_ int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	const char *hex = digest_hex(d->digest);
+	struct stat s;
+
+	if (fd < 0 || fstat(fd, &s) < 0)
+		return err_sys(e, errno, "take in blob %s", d->digest);
+	if (!S_ISREG(s.st_mode) || s.st_size != d->size)
+		return err_msg(e, "blob %s has %lld bytes, expected %lld", d->digest,
+			       (long long)s.st_size, (long long)d->size);
+	/* The unpacker's files belong to the user namespace's root when we are root. */
+	if ((s.st_uid != geteuid() && fchown(fd, geteuid(), getegid()) < 0) ||
+	    fchmod(fd, 0644) < 0 || fsync(fd) < 0 || renameat(dirfd, name, st->fd, hex) < 0)
+		return err_sys(e, errno, "take in blob %s", d->digest);
+	strlist_add(a, &st->blobs, arena_strdup(a, d->digest));
+	return 0;
+}
+
+int staging_put(struct arena *a, struct staging *st, const void *data, size_t len,
+		struct oci_descriptor *d, struct error *e)
+{
+	_cleanup_fd_ int fd = -1;
+
+	d->digest = digest_of(a, data, len);
+	d->size = (int64_t)len;
+	if (staging_has(a, st, d))
+		return 0;
+	fd = staging_create(st, "put", e);
+	if (fd < 0)
+		return -1;
+	if (file_write_all(fd, data, len, arena_printf(a, "blob %s", d->digest), e) < 0) {
+		unlinkat(st->fd, "put", 0);
+		return -1;
+	}
+	return staging_adopt(a, st, st->fd, "put", d, e);
+}
+
+bool staging_has(struct arena *a, struct staging *st, const struct oci_descriptor *d)
+{
+	const char *hex = digest_hex(d->digest);
+	struct stat s;
+
+	if (str_list_has(st->blobs.items, d->digest))
+		return true;
+	if (fstatat(st->store->blobs, hex, &s, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(s.st_mode) ||
+	    s.st_size != d->size)
+		return false;
+	/* A second name of it, so that a prune that comes first does not take it away. */
+	if (linkat(st->store->blobs, hex, st->fd, hex, 0) < 0)
+		return false;
+	strlist_add(a, &st->blobs, arena_strdup(a, d->digest));
+	return true;
+}
+
+/* Moves the blobs in; those that were not there before are noted in PLACED. */
+static int move_blobs(struct arena *a, struct staging *st, struct strlist *placed, struct error *e)
+{
+	struct store *s = st->store;
+
+	for (size_t i = 0; i < st->blobs.n; i++) {
+		const char *hex = digest_hex(st->blobs.items[i]);
+		bool new = faccessat(s->blobs, hex, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+
+		if (renameat(st->fd, hex, s->blobs, hex) < 0)
+			return err_sys(e, errno, "put blob %s into the image store",
+				       st->blobs.items[i]);
+		if (new)
+			strlist_add(a, placed, hex);
+	}
+	if (st->blobs.n && fsync(s->blobs) < 0)
+		return err_sys(e, errno, "sync %s/blobs", s->path);
+	return 0;
+}
+
+int staging_commit(struct arena *a, struct staging *st, const struct staging_entry *entries,
+		   size_t n, struct error *e)
+{
+	struct store *s = st->store;
+	struct strlist placed = { 0 };
+	struct oci_index *x;
+	int r = -1;
+
+	if (store_lock(s, e) < 0)
+		return -1;
+	/* index.json is read first: a damaged one must not leave blobs behind. */
+	x = store_index(a, s, e);
+	if (x && move_blobs(a, st, &placed, e) == 0) {
+		for (size_t i = 0; i < n; i++)
+			store_index_set(a, x, &entries[i].descriptor, entries[i].name);
+		r = store_index_write(a, s, x, e);
+	}
+	for (size_t i = 0; r < 0 && i < placed.n; i++)
+		unlinkat(s->blobs, placed.items[i], 0);
+	store_unlock(s);
+	return r;
+}

@@ -1,0 +1,373 @@
+/*
+ * A container's cgroup from plan to attach, whatever the host has. In the order of a start:
+ * cgroup_plan() looks, cgroup_create() makes the directories and sets the limits, and then the
+ * first process enters: born into the v2 directory (clone3), and by its own hand into those of v1.
+ *
+ * Why by its own hand: moving another process waits for a grace period of the kernel's RCU in each
+ * hierarchy (cgroup_threadgroup_rwsem), 4 to 8 ms for the nine of a hybrid host; a thread that
+ * moves itself by writing 0 to v1's `tasks` takes no such lock, and nine moves cost 0.1 ms.
+ *
+ * Security: the files are opened by us before the clone; v1 checks the rights of the one who opened
+ * them, and the container never sees a descriptor of them (close-on-exec, closed in the child).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "oci/base/file.h"
+#include "oci/base/path.h"
+#include "oci/base/str.h"
+#include "runtime/cgroup/internal.h"
+
+#define PROC_MAX (16u << 20)
+
+const struct hierarchy *cg_find(const struct cgroup *cg, enum cgroup_ctl ctl)
+{
+	for (size_t i = 0; i < cg->n; i++)
+		if (!cg->h[i].v2 && (cg->h[i].ctls & 1u << ctl))
+			return &cg->h[i];
+	return NULL;
+}
+
+const struct hierarchy *cg_find_v2(const struct cgroup *cg)
+{
+	for (size_t i = 0; i < cg->n; i++)
+		if (cg->h[i].v2)
+			return &cg->h[i];
+	return NULL;
+}
+
+const struct hierarchy *cg_main(const struct cgroup *cg)
+{
+	static const enum cgroup_ctl order[] = { CTL_DEVICES, CTL_FREEZER, CTL_PIDS, CTL_MEMORY,
+						 CTL_CPU };
+	const struct hierarchy *h;
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
+		h = cg_find(cg, order[i]);
+		if (h && hierarchy_joined(h))
+			return h;
+	}
+	for (size_t i = 0; i < cg->n; i++)
+		if (hierarchy_joined(&cg->h[i]))
+			return &cg->h[i];
+	return NULL;
+}
+
+static void set_path(struct cgroup *cg, struct hierarchy *h, const char *path)
+{
+	h->path = path;
+	h->dir = arena_printf(cg->arena, "%s%s", h->mount, str_eq(path, "/") ? "" : path);
+}
+
+/* May children be made below BASE, and processes be moved between BASE's children? */
+static bool writable(struct arena *a, const struct hierarchy *h, const char *base)
+{
+	const char *dir = arena_printf(a, "%s%s", h->mount, str_eq(base, "/") ? "" : base);
+	const char *procs = arena_printf(a, "%s/cgroup.procs", dir);
+
+	return faccessat(AT_FDCWD, dir, W_OK, AT_EACCESS) == 0 &&
+	       faccessat(AT_FDCWD, procs, W_OK, AT_EACCESS) == 0;
+}
+
+/* Where a relative path counts from. On v2 that is beside the caller's own cgroup, since that one
+ * has processes, so that its children could get no controllers; without root, where that is not
+ * allowed, below it. */
+static const char *base_of(struct cgroup *cg, const struct hierarchy *h)
+{
+	const char *beside;
+
+	if (cg->layout != LAYOUT_UNIFIED)
+		return h->own;
+	beside = layout_parent(cg->arena, h->own);
+	if (cg->rootless && !writable(cg->arena, h, beside))
+		return h->own;
+	return beside;
+}
+
+static bool is_systemd_form(const char *path)
+{
+	const char *first = strchr(path, ':'), *second = first ? strchr(first + 1, ':') : NULL;
+
+	return second && !strchr(second + 1, ':') && !strchr(path, '/');
+}
+
+static int check_request(const struct cgroup_request *r, struct error *e)
+{
+	if (r->systemd && !r->disabled) {
+		err_msg(e, "use the systemd cgroup driver: mrun does not have it yet");
+		return err_hint(e,
+				"leave out --systemd-cgroup and give linux.cgroupsPath as a path");
+	}
+	if (!r->disabled && r->path && is_systemd_form(r->path)) {
+		err_msg(e,
+			"linux.cgroupsPath: '%s' is of the form slice:prefix:name, which only the "
+			"systemd driver understands",
+			r->path);
+		return err_hint(e, "add --systemd-cgroup, or give a path such as /containers/%s",
+				r->id);
+	}
+	return 0;
+}
+
+struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, struct error *e)
+{
+	struct cgroup *cg = ARENA_NEW(a, struct cgroup);
+	struct layout l = { 0 };
+	char *mountinfo, *self;
+
+	if (check_request(r, e) < 0)
+		return NULL;
+	cg->arena = a;
+	cg->id = arena_strdup(a, r->id);
+	cg->rootless = r->rootless;
+	cg->disabled = r->disabled;
+	cg->resources = r->resources;
+	cg->clone_fd = -1;
+	if (r->disabled)
+		return cg;
+	if (file_read(a, AT_FDCWD, "/proc/self/mountinfo", PROC_MAX, &mountinfo, NULL, e) < 0 ||
+	    file_read(a, AT_FDCWD, "/proc/self/cgroup", PROC_MAX, &self, NULL, e) < 0 ||
+	    layout_parse(a, mountinfo, self, &l, e) < 0)
+		return NULL;
+	cg->layout = l.kind;
+	cg->h = l.h;
+	cg->n = l.n;
+	for (size_t i = 0; i < cg->n; i++) {
+		struct hierarchy *h = &cg->h[i];
+		const char *base = r->path && *r->path == '/' ? "/" : base_of(cg, h);
+
+		set_path(cg, h, layout_path(a, base, r->path, r->id));
+		h->state = HIER_PLANNED;
+	}
+	return cg;
+}
+
+/* A cgroup that was there before may be used, as runc does, but not shared. */
+static int check_foreign(const struct hierarchy *h, struct error *e)
+{
+	char buf[64];
+
+	if (cg_read(h->dir, "cgroup.procs", buf, sizeof(buf)) > 0) {
+		err_msg(e, "use cgroup %s: there are processes in it already", h->dir);
+		return err_hint(e, "another container may be using it: choose another "
+				   "linux.cgroupsPath");
+	}
+	if ((cg_read(h->dir, "cgroup.freeze", buf, sizeof(buf)) > 0 && *buf == '1') ||
+	    (cg_read(h->dir, "freezer.state", buf, sizeof(buf)) > 0 && !str_eq(buf, "THAWED")))
+		return err_msg(e, "use cgroup %s: it is frozen", h->dir);
+	return 0;
+}
+
+static bool is_permission(int errnum)
+{
+	return errnum == EACCES || errnum == EPERM || errnum == EROFS;
+}
+
+/* Nothing was asked of H that only it can give. */
+static bool dispensable(const struct hierarchy *h, uint32_t needed)
+{
+	return h->v2 ? needed == 0 : !(needed & h->ctls);
+}
+
+/* The limit that makes a cgroup necessary is what the user knows of it. */
+static int create_failed(const struct cgroup *cg, const struct hierarchy *h,
+			 const struct settings *s, uint32_t needed, struct error *e)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct setting *item = &s->items[i];
+		const char *name = ctl_name(item->ctl, h->v2);
+
+		if (item->relax || !(needed & 1u << item->ctl) || !name ||
+		    (!h->v2 && !(h->ctls & 1u << item->ctl)))
+			continue;
+		err_wrap(e, "set %s: controller %s", item->field, name);
+		break;
+	}
+	return cgroup_hint_delegate(cg, e);
+}
+
+static int create_one(struct cgroup *cg, struct hierarchy *h, const struct settings *s,
+		      struct error *e)
+{
+	uint32_t needed = settings_needed(s);
+	uint32_t v1_ctls = 0;
+	int r;
+
+	/* On a hybrid host v2 is left with what v1 does not have. */
+	for (size_t i = 0; i < cg->n; i++)
+		v1_ctls |= cg->h[i].ctls;
+	if (h->v2)
+		needed &= ~v1_ctls;
+	r = h->v2 ? v2_create(cg, h, needed, e) : v1_create(cg, h, e);
+	if (r == 0 && h->state == HIER_FOREIGN)
+		r = check_foreign(h, e);
+	if (r == 0)
+		return 0;
+	if (!is_permission(e->code))
+		return -1;
+	/* The v2 side of a hybrid host is often not ours to write, even for root in a container. */
+	if (!dispensable(h, needed) || !(cg->rootless || (h->v2 && cg->layout == LAYOUT_V1)))
+		return create_failed(cg, h, s, needed, e);
+	/* No right to it, and no need: the container does without. */
+	if (h->state == HIER_MADE)
+		rmdir(h->dir);
+	h->state = HIER_ABSENT;
+	err_clear(e);
+	return 0;
+}
+
+static void undo(struct cgroup *cg)
+{
+	for (size_t i = 0; i < cg->n; i++) {
+		if (cg->h[i].state == HIER_MADE && rmdir(cg->h[i].dir) == 0)
+			hierarchy_remove_parents(&cg->h[i]);
+		cg->h[i].state = HIER_ABSENT;
+	}
+	fd_closep(&cg->clone_fd);
+	cg->clone_fd = -1;
+}
+
+int cgroup_create(struct cgroup *cg, struct error *e)
+{
+	struct settings s;
+
+	/* What makes no sense is refused before anything is made. */
+	if (apply_settings(cg, cg->resources, true, &s, e) < 0)
+		return -1;
+	for (size_t i = 0; i < cg->n; i++)
+		cg->h[i].state = HIER_ABSENT;
+	for (size_t i = 0; i < cg->n; i++)
+		if (create_one(cg, &cg->h[i], &s, e) < 0)
+			goto failed;
+	if (apply_resources(cg, cg->resources, true, e) < 0)
+		goto failed;
+	return 0;
+failed:
+	undo(cg);
+	return -1;
+}
+
+bool cgroup_exists(const struct cgroup *cg)
+{
+	return cg_main(cg) != NULL;
+}
+
+int cgroup_clone_fd(const struct cgroup *cg)
+{
+	return cg->clone_fd;
+}
+
+/* EINVAL may mean that the process is too young to be moved: as runc does, ask again. */
+static int write_pid(const char *dir, const char *file, const char *pid)
+{
+	int r = -EINVAL;
+
+	for (int tries = 0; tries < 5 && r == -EINVAL; tries++) {
+		if (tries)
+			nanosleep(&(struct timespec){ .tv_nsec = 30 * 1000 * 1000 }, NULL);
+		r = cg_write(dir, file, pid);
+	}
+	return r;
+}
+
+static int attach_failed(const struct cgroup *cg, struct hierarchy *h, int errnum, struct error *e)
+{
+	struct settings s;
+	struct error ignored;
+
+	if (cg->rootless && is_permission(errnum) &&
+	    apply_settings(cg, cg->resources, true, &s, &ignored) == 0 &&
+	    dispensable(h, settings_needed(&s))) {
+		if (h->state == HIER_MADE && rmdir(h->dir) == 0)
+			hierarchy_remove_parents(h);
+		h->state = HIER_ABSENT;
+		return 0;
+	}
+	err_sys(e, errnum, "move the container into cgroup %s", h->dir);
+	if (is_permission(errnum))
+		return cgroup_hint_delegate(cg, e);
+	if (errnum == EBUSY)
+		return err_hint(e, "it hands controllers to children, so that it can hold no "
+				   "processes itself");
+	return -1;
+}
+
+int cgroup_attach(const struct cgroup *cg, pid_t pid, bool cloned_into, struct error *e)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	for (size_t i = 0; i < cg->n; i++) {
+		struct hierarchy *h = &cg->h[i];
+		int r;
+
+		if (!hierarchy_joined(h) || (h->v2 && cloned_into))
+			continue;
+		r = write_pid(h->dir, "cgroup.procs", text);
+		if (r < 0 && attach_failed(cg, h, -r, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int cgroup_join_open(const struct cgroup *cg, bool cloned_into, struct cgroup_join *ret,
+		     struct error *e)
+{
+	char path[PATH_MAX];
+	struct settings s;
+
+	*ret = (struct cgroup_join){ .cg = cg };
+	if (apply_settings(cg, cg->resources, true, &s, e) < 0)
+		return -1;
+	for (size_t i = 0; i < cg->n; i++) {
+		struct hierarchy *h = &cg->h[i];
+		int n, fd;
+
+		if (!hierarchy_joined(h) || (h->v2 && cloned_into))
+			continue;
+		n = snprintf(path, sizeof(path), "%s/%s", h->dir, h->v2 ? "cgroup.procs" : "tasks");
+		fd = n > 0 && (size_t)n < sizeof(path) ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+		if (fd < 0) {
+			if (attach_failed(cg, h, errno, e) == 0)
+				continue;
+			cgroup_join_close(ret);
+			return -1;
+		}
+		ret->optional[ret->n] = cg->rootless && dispensable(h, settings_needed(&s));
+		ret->dirs[ret->n] = h->dir;
+		ret->fds[ret->n++] = fd;
+	}
+	return 0;
+}
+
+int cgroup_join_self(struct cgroup_join *j, struct error *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < j->n && r == 0; i++) {
+		if (write(j->fds[i], "0", 1) == 1 || (j->optional[i] && is_permission(errno)))
+			continue;
+		r = err_sys(e, errno, "move the container into cgroup %s", j->dirs[i]);
+		if (is_permission(e->code))
+			cgroup_hint_delegate(j->cg, e);
+	}
+	cgroup_join_close(j);
+	return r;
+}
+
+void cgroup_join_close(struct cgroup_join *j)
+{
+	for (size_t i = 0; i < j->n; i++)
+		close(j->fds[i]);
+	j->n = 0;
+}
+
+int cgroup_set(const struct cgroup *cg, const struct oci_resources *r, struct error *e)
+{
+	return apply_resources(cg, r, false, e);
+}

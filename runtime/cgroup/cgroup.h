@@ -1,0 +1,110 @@
+/*
+ * Control groups: one interface; v1, v2 and the hybrid layout behind it (cgroups(7), kernel
+ * admin-guide/cgroup-v2). Which layout the host has is found by looking at the mounts, never
+ * configured. The systemd driver is a separate program that this room starts (issue of its own).
+ */
+#ifndef MRUN_RUNTIME_CGROUP_CGROUP_H
+#define MRUN_RUNTIME_CGROUP_CGROUP_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "oci/base/arena.h"
+#include "oci/base/error.h"
+#include "oci/base/json.h"
+#include "oci/spec/spec.h"
+
+struct cgroup; /* opaque: one container's cgroup(s) */
+
+struct cgroup_request {
+	const char *path;	  /* linux.cgroupsPath; NULL: a default made of the id */
+	const char *id;
+	const struct oci_resources *resources; /* may be NULL */
+	bool systemd;		  /* --systemd-cgroup */
+	bool disabled;		  /* --cgroup-manager disabled: nothing is made or joined */
+	bool rootless;		  /* no error when no cgroup can be made and no limit was asked for */
+};
+
+/* Finds out where the container's cgroup will be, changes nothing. NULL on error. */
+struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, struct error *e);
+/* Makes the directories (missing parents too, with their controllers enabled on v2) and applies the
+ * resources. What was made is removed again on failure. */
+int cgroup_create(struct cgroup *cg, struct error *e);
+/* A descriptor for clone3's CLONE_INTO_CGROUP (v2 only), -1 when the child must be attached. */
+int cgroup_clone_fd(const struct cgroup *cg);
+/* Moves process PID into it (all hierarchies not entered by clone). */
+int cgroup_attach(const struct cgroup *cg, pid_t pid, bool cloned_into, struct error *e);
+/* Whether the container has a cgroup at all (rootless: there may be none). */
+bool cgroup_exists(const struct cgroup *cg);
+
+/* The cheaper way in, 0.1 ms instead of 4 to 8 on a hybrid host (cgroup.c says why): the parent opens
+ * before the clone, the child, while it has a single thread and before it unshares its cgroup
+ * namespace, moves itself (this also closes the descriptors there), the parent closes its own.
+ * cgroup_join_self() only makes system calls and fills E. With CLONED_INTO the v2 hierarchy is left
+ * out, as clone3 has put the child there; where clone3 says EACCES, EPERM, EBUSY or ENOSYS, clone
+ * without and join with CLONED_INTO false, which has the better error text. */
+#define CGROUP_JOIN_MAX 64
+struct cgroup_join {
+	const struct cgroup *cg;
+	int fds[CGROUP_JOIN_MAX];
+	const char *dirs[CGROUP_JOIN_MAX];
+	bool optional[CGROUP_JOIN_MAX]; /* rootless, and no limit needs it */
+	size_t n;
+};
+int cgroup_join_open(const struct cgroup *cg, bool cloned_into, struct cgroup_join *ret,
+		     struct error *e);
+int cgroup_join_self(struct cgroup_join *j, struct error *e);
+void cgroup_join_close(struct cgroup_join *j);
+
+/* For exec: moves PID into SUB ("" or a path below the container's cgroup, `exec --cgroup`) of the
+ * hierarchy that has CONTROLLER (NULL: all). Where v2 refuses because the container has made
+ * children of its cgroup, PID goes where INIT_PID (0: unknown) is, as runc does. */
+int cgroup_attach_exec(const struct cgroup *cg, const char *controller, const char *sub, pid_t pid,
+		       pid_t init_pid, struct error *e);
+
+/* v2: makes UID (a host id: the container's root) the owner of the container's cgroup, so that it
+ * can make children there (runtime-spec config-linux.md, "Cgroup ownership"). On v1 nothing. */
+int cgroup_chown(const struct cgroup *cg, uid_t uid, struct error *e);
+
+/* Sets the resources (again): update. Fields that are not given stay. */
+int cgroup_set(const struct cgroup *cg, const struct oci_resources *r, struct error *e);
+
+int cgroup_freeze(const struct cgroup *cg, bool frozen, struct error *e);
+bool cgroup_is_frozen(const struct cgroup *cg);
+/* Sends SIG to every process of the cgroup and its children. */
+int cgroup_kill(const struct cgroup *cg, int sig, struct error *e);
+/* All processes, children's too; from the arena, *ret_len many. */
+int cgroup_pids(struct arena *a, const struct cgroup *cg, pid_t **ret, size_t *ret_len,
+		struct error *e);
+/* Removes it with its children; tries for at most TIMEOUT_MS while processes are still leaving.
+ * Only what we made is removed. A missing one is fine. */
+int cgroup_delete(const struct cgroup *cg, int timeout_ms, struct error *e);
+
+/* For state.json and back: what is needed to find the same cgroup again. */
+void cgroup_save(const struct cgroup *cg, struct json_out *o); /* one value: an object */
+struct cgroup *cgroup_restore(struct arena *a, const struct json_value *v, struct error *e);
+
+/* runc's events --stats data object, written as one value. All of its sections are there, as in
+ * runc's; those of missing controllers hold zeros. */
+int cgroup_stats(struct arena *a, const struct cgroup *cg, struct json_out *o, struct error *e);
+
+/* For a mount of type "cgroup" in the container: what the host has, and where the container's own
+ * part lies. v2: unified is true and one entry. */
+struct cgroup_mount_info {
+	bool unified;
+	struct cgroup_hierarchy {
+		const char *name;	 /* directory name below /sys/fs/cgroup ("cpu,cpuacct"); "" on v2 */
+		const char *options;	 /* mount data ("cpu,cpuacct", "name=systemd") */
+		const char *mount_point; /* on the host */
+		const char *path;	 /* of the container's cgroup in it, absolute, "/" first */
+	} *hierarchies;
+	size_t len;
+};
+int cgroup_mount_info(struct arena *a, const struct cgroup *cg, struct cgroup_mount_info *ret,
+		      struct error *e);
+/* Number of OOM kills so far; -1 unknown. */
+int64_t cgroup_oom_kills(const struct cgroup *cg);
+
+#endif

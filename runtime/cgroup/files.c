@@ -1,0 +1,152 @@
+/* Reading and writing a cgroup's small files, and making and removing its directory. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "oci/base/file.h"
+#include "oci/base/str.h"
+#include "runtime/cgroup/internal.h"
+
+/* A parent that we had to make carries this, so that whichever container is the last one below it
+ * takes it away. Only root may set trusted.*; user.* is v2's (Linux 5.7). */
+static const char *const marks[] = { "trusted.mrun", "user.mrun" };
+
+static int cg_open(const char *dir, const char *file, int flags)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/%s", dir, file);
+
+	if (n < 0 || (size_t)n >= sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return open(path, flags | O_CLOEXEC);
+}
+
+ssize_t cg_read(const char *dir, const char *file, char *buf, size_t len)
+{
+	_cleanup_fd_ int fd = cg_open(dir, file, O_RDONLY);
+	size_t n = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (n < len - 1) {
+		ssize_t r = read(fd, buf + n, len - 1 - n);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -errno;
+		if (r == 0)
+			break;
+		n += (size_t)r;
+		/* What the kernel shows of these files ends with a newline: saves the read of 0. */
+		if (buf[n - 1] == '\n' && n < 256)
+			break;
+	}
+	while (n && buf[n - 1] == '\n')
+		n--;
+	buf[n] = 0;
+	return (ssize_t)n;
+}
+
+int cg_write(const char *dir, const char *file, const char *value)
+{
+	_cleanup_fd_ int fd = cg_open(dir, file, O_WRONLY);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	do
+		n = write(fd, value, strlen(value));
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+bool cg_read_key(const char *dir, const char *file, const char *key, uint64_t *ret)
+{
+	char buf[16384], *save = NULL;
+	size_t len = strlen(key);
+
+	if (cg_read(dir, file, buf, sizeof(buf)) < 0)
+		return false;
+	for (char *l = strtok_r(buf, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
+		if (strncmp(l, key, len) == 0 && l[len] == ' ')
+			return str_to_u64(l + len + 1, UINT64_MAX, ret);
+	return false;
+}
+
+/* Makes the parents of H->dir below the mount. Another mrun may take an empty one away meanwhile:
+ * the caller tries again. */
+static int mkdir_parents(const struct hierarchy *h, struct error *e)
+{
+	char path[PATH_MAX];
+	size_t len = strlen(h->dir), mount = strlen(h->mount);
+
+	if (len >= sizeof(path))
+		return err_sys(e, ENAMETOOLONG, "make cgroup %s", h->dir);
+	memcpy(path, h->dir, len + 1);
+	for (char *p = path + mount + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = 0;
+		if (mkdir(path, 0755) == 0) {
+			for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++)
+				if (setxattr(path, marks[i], "1", 1, 0) == 0)
+					break;
+		} else if (errno != EEXIST) {
+			return err_sys(e, errno, "make cgroup %s", path);
+		}
+		*p = '/';
+	}
+	return 0;
+}
+
+int hierarchy_mkdir(struct cgroup *cg, struct hierarchy *h, struct error *e)
+{
+	(void)cg;
+	for (int tries = 0; tries < 10; tries++) {
+		if (mkdir(h->dir, 0755) == 0) {
+			h->state = HIER_MADE;
+			return 0;
+		}
+		if (errno == EEXIST) {
+			h->state = HIER_FOREIGN;
+			return 0;
+		}
+		if (errno != ENOENT)
+			return err_sys(e, errno, "make cgroup %s", h->dir);
+		if (mkdir_parents(h, e) < 0 && e->code != ENOENT)
+			return -1;
+	}
+	return err_sys(e, ENOENT, "make cgroup %s", h->dir);
+}
+
+void hierarchy_remove_parents(const struct hierarchy *h)
+{
+	char path[PATH_MAX];
+	size_t mount = strlen(h->mount);
+	int n = snprintf(path, sizeof(path), "%s", h->dir);
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return;
+	for (;;) {
+		char *slash = strrchr(path, '/');
+		char value[8];
+		bool ours = false;
+
+		if (!slash || (size_t)(slash - path) <= mount)
+			return;
+		*slash = 0;
+		for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++)
+			ours = ours || getxattr(path, marks[i], value, sizeof(value)) >= 0;
+		/* Fails while another container is below it. */
+		if (!ours || rmdir(path) < 0)
+			return;
+	}
+}

@@ -1,0 +1,102 @@
+/* What the files of this room share; nobody else includes it. cgroup.h is the public side. */
+#ifndef MRUN_RUNTIME_CGROUP_INTERNAL_H
+#define MRUN_RUNTIME_CGROUP_INTERNAL_H
+
+#include "runtime/cgroup/cgroup.h"
+#include "runtime/cgroup/settings.h"
+
+/* What we know of the container's directory in a hierarchy. Only what we made is removed. */
+enum hierarchy_state {
+	HIER_ABSENT,  /* not made and not joined: no right to, and nothing needed it */
+	HIER_PLANNED, /* a crash may have come before or after the mkdir */
+	HIER_MADE,
+	HIER_FOREIGN, /* was there before: used, never removed */
+};
+
+struct hierarchy {
+	const char *controllers; /* "cpu,cpuacct", "name=systemd"; "" is the unified one */
+	uint32_t ctls;		 /* of v1: 1u << enum cgroup_ctl; v2: 0, they come and go */
+	bool v2;
+	const char *mount; /* where the hierarchy, or a part of it, is mounted */
+	const char *own;   /* the caller's cgroup, absolute, below the mount */
+	const char *path;  /* the container's, likewise */
+	const char *dir;   /* mount + path */
+	enum hierarchy_state state;
+};
+
+enum cgroup_layout {
+	LAYOUT_NONE,	/* no cgroup file system, or disabled */
+	LAYOUT_V1,	/* v1 controllers; with a v2 entry among the hierarchies: hybrid */
+	LAYOUT_UNIFIED, /* one hierarchy, v2 */
+};
+
+struct cgroup {
+	struct arena *arena;
+	const char *id;
+	enum cgroup_layout layout;
+	bool rootless, disabled;
+	const struct oci_resources *resources;
+	struct hierarchy *h;
+	size_t n;
+	int clone_fd;		/* of the v2 directory once it is made, else -1 */
+	int enable_errno;	/* why a v2 controller could not be enabled … */
+	const char *enable_dir; /* … and where; NULL when all went well */
+};
+
+/* layout.c: finding out what the host has. Text in, structure out; nothing is opened. */
+struct layout {
+	enum cgroup_layout kind;
+	struct hierarchy *h;
+	size_t n;
+};
+int layout_parse(struct arena *a, const char *mountinfo, const char *self_cgroup,
+		 struct layout *ret, struct error *e);
+/* The container's cgroup below a hierarchy's mount: as runc does, an absolute request counts from
+ * the mount, a relative one (or the id, without a request) from BASE. */
+char *layout_path(struct arena *a, const char *base, const char *request, const char *id);
+/* The directory part of an absolute path; "/" for "/". */
+char *layout_parent(struct arena *a, const char *path);
+
+/* Bit set of the controllers listed in TEXT, separated by any of SEPS. */
+uint32_t ctls_parse(const char *text, const char *seps, bool v2);
+
+/* v1.c */
+int v1_create(struct cgroup *cg, struct hierarchy *h, struct error *e);
+/* v2.c */
+int v2_create(struct cgroup *cg, struct hierarchy *h, uint32_t needed, struct error *e);
+/* Makes DIR and missing parents below H's mount; parents that we make are marked. Sets h->state. */
+int hierarchy_mkdir(struct cgroup *cg, struct hierarchy *h, struct error *e);
+/* Removes the parents that some mrun made and that are empty now. */
+void hierarchy_remove_parents(const struct hierarchy *h);
+
+/* apply.c: applies resources to the directories that exist. */
+int apply_resources(const struct cgroup *cg, const struct oci_resources *r, bool fresh,
+		    struct error *e);
+/* All limits that R asks for, as settings of the cgroup's layout. */
+int apply_settings(const struct cgroup *cg, const struct oci_resources *r, bool fresh,
+		   struct settings *ret, struct error *e);
+
+/* Sets the hint of an error that delegation would solve. Returns -1. */
+int cgroup_hint_delegate(const struct cgroup *cg, struct error *e);
+
+/* A file below a cgroup directory, at most LEN - 1 bytes, NUL-terminated, without the last newline.
+ * Returns the length or -errno. For what is small and may be missing. */
+ssize_t cg_read(const char *dir, const char *file, char *buf, size_t len);
+/* Writes VALUE at once; 0 or -errno. */
+int cg_write(const char *dir, const char *file, const char *value);
+/* The number after KEY in a file of "key value" lines; false when missing. */
+bool cg_read_key(const char *dir, const char *file, const char *key, uint64_t *ret);
+
+/* freeze.c: as cgroup_freeze(), giving up after TIMEOUT_MS (and thawing again). */
+int cg_freeze(const struct cgroup *cg, bool frozen, int timeout_ms, struct error *e);
+
+const struct hierarchy *cg_find(const struct cgroup *cg, enum cgroup_ctl ctl);
+const struct hierarchy *cg_find_v2(const struct cgroup *cg);
+/* The hierarchy whose process list stands for the container; NULL when there is none. */
+const struct hierarchy *cg_main(const struct cgroup *cg);
+static inline bool hierarchy_joined(const struct hierarchy *h)
+{
+	return h->state == HIER_MADE || h->state == HIER_FOREIGN || h->state == HIER_PLANNED;
+}
+
+#endif

@@ -1,0 +1,289 @@
+/* mrun start, state, kill, delete: runc's commands on an existing container. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "oci/base/file.h"
+#include "oci/base/str.h"
+#include "runtime/cgroup/cgroup.h"
+#include "runtime/cmd/options.h"
+#include "runtime/container/launch.h"
+#include "runtime/container/record.h"
+#include "runtime/container/signals.h"
+#include "runtime/init/hooks.h"
+
+static const struct opt no_opts[] = { { NULL, 0, 0, 0, NULL, NULL } };
+
+/* Tells the waiting process to go on, and reads why it could not: nothing, when it could. */
+static int release(struct container *ct, struct oci_spec *spec, struct error *e)
+{
+	union {
+		char bytes[sizeof(struct shim_report) + 1];
+		struct shim_report report;
+	} answer;
+	_cleanup_fd_ int go = openat(ct->dir_fd, "exec.fifo", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	_cleanup_fd_ int result = openat(ct->dir_fd, "result.fifo", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	size_t got = 0;
+
+	if (go < 0 || result < 0)
+		return err_sys(e, errno == ENXIO ? ESRCH : errno,
+			       "start container %s: its first process is gone", ct->id);
+	if (fcntl(result, F_SETFL, 0) < 0 || write(go, "1", 1) != 1)
+		return err_sys(e, errno, "start container %s", ct->id);
+	unlinkat(ct->dir_fd, "exec.fifo", 0);
+	while (got < sizeof(answer.bytes)) {
+		ssize_t n = read(result, answer.bytes + got, sizeof(answer.bytes) - got);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		got += (size_t)n;
+	}
+	unlinkat(ct->dir_fd, "result.fifo", 0);
+	if (got == 1 + sizeof(*e) && answer.bytes[0] == 'e') {
+		memcpy(e, answer.bytes + 1, sizeof(*e));
+		e->msg[sizeof(e->msg) - 1] = e->hint[sizeof(e->hint) - 1] = 0;
+		return -1;
+	}
+	if (got == sizeof(struct shim_report))
+		return explain_exec(spec->process->args[0], &answer.report, e);
+	return 0;
+}
+
+static const struct opt_spec start_spec = {
+	.command = "start",
+	.usage = "CONTAINER-ID",
+	.summary = "start the process of a created container",
+	.opts = no_opts,
+	.min_args = 1,
+	.max_args = 1,
+	.single_dash = true,
+};
+
+int cmd_start(struct cmd_context *c, int argc, char **argv, struct error *e)
+{
+	struct container ct;
+	struct oci_spec *spec;
+	enum status st;
+	char **rest;
+	int n, r = opt_parse(c->arena, &start_spec, argc, argv, NULL, &rest, &n, e);
+
+	if (r)
+		return r < 0 ? -1 : 0;
+	if (state_open(c, rest[0], &ct, e) < 0)
+		return -1;
+	st = state_status(c->arena, &ct, false);
+	spec = record_spec(c->arena, ct.record, e);
+	if (!spec)
+		return -1;
+	if (st == STATUS_STOPPED)
+		return err_msg(e, "cannot start a container that has stopped");
+	if (st != STATUS_CREATED)
+		return err_msg(e, "cannot start a container in the %s state", state_status_name(st));
+	if (release(&ct, spec, e) < 0) {
+		e->exit_code = 0;
+		return -1;
+	}
+	if (spec->hooks && spec->hooks->poststart_len) {
+		char *state = state_json(c->arena, ct.record, "running", ct.pid, false);
+
+		if (hooks_run(spec->hooks->poststart, spec->hooks->poststart_len, "poststart",
+			      state, e) < 0) {
+			kill(ct.pid, SIGKILL);
+			return -1;
+		}
+	}
+	state_close(&ct);
+	return 0;
+}
+
+static const struct opt_spec state_spec = {
+	.command = "state",
+	.usage = "CONTAINER-ID",
+	.summary = "output the state of a container as JSON",
+	.opts = no_opts,
+	.min_args = 1,
+	.max_args = 1,
+	.single_dash = true,
+};
+
+int cmd_state(struct cmd_context *c, int argc, char **argv, struct error *e)
+{
+	struct container ct;
+	enum status st;
+	const char *root;
+	char **rest;
+	int n, r = opt_parse(c->arena, &state_spec, argc, argv, NULL, &rest, &n, e);
+
+	if (r)
+		return r < 0 ? -1 : 0;
+	root = state_root(c, false, e);
+	if (!root || state_peek(c->arena, root, rest[0], &ct, e) < 0)
+		return -1;
+	st = state_status(c->arena, &ct, true);
+	puts(state_json(c->arena, ct.record, state_status_name(st),
+			st == STATUS_STOPPED ? 0 : ct.pid, true));
+	state_close(&ct);
+	return 0;
+}
+
+struct kill_args {
+	bool all;
+};
+static const struct opt kill_opts[] = {
+	{ "all", 'a', OPT_BOOL, offsetof(struct kill_args, all), NULL,
+	  "send the signal to all processes of the container" },
+	{ NULL, 0, 0, 0, NULL, NULL },
+};
+static const struct opt_spec kill_spec = {
+	.command = "kill",
+	.usage = "[OPTIONS] CONTAINER-ID [SIGNAL]",
+	.summary = "send a signal (default SIGTERM) to the container's first process",
+	.opts = kill_opts,
+	.min_args = 1,
+	.max_args = 2,
+	.single_dash = true,
+};
+
+static struct cgroup *own_cgroup(struct cmd_context *c, const struct container *ct)
+{
+	struct error ignored;
+
+	return ct->record->cgroup ? cgroup_restore(c->arena, ct->record->cgroup, &ignored) : NULL;
+}
+
+/* Sends SIG to the recorded process, and to no other that got its number since. */
+static int signal_init(const struct container *ct, int sig, struct error *e)
+{
+	int fd = (int)syscall(SYS_pidfd_open, ct->pid, 0), r;
+
+	if (fd < 0 && errno != ENOSYS)
+		return err_sys(e, errno, "signal container %s", ct->id);
+	if (state_process_start_time(ct->pid) != ct->start_time) {
+		fd_closep(&fd);
+		return err_msg(e, "container not running");
+	}
+	r = fd >= 0 ? (int)syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) : kill(ct->pid, sig);
+	if (r < 0)
+		err_sys(e, errno, "signal container %s", ct->id);
+	fd_closep(&fd);
+	return r;
+}
+
+int cmd_kill(struct cmd_context *c, int argc, char **argv, struct error *e)
+{
+	struct kill_args args = { false };
+	struct container ct;
+	struct cgroup *cg;
+	const char *root;
+	enum status st;
+	char **rest;
+	int sig = SIGTERM, n, r = opt_parse(c->arena, &kill_spec, argc, argv, &args, &rest, &n, e);
+
+	if (r)
+		return r < 0 ? -1 : 0;
+	if (n == 2 && (sig = signal_parse(rest[1])) <= 0)
+		return err_msg(e, "kill: unknown signal '%s'", rest[1]);
+	root = state_root(c, false, e);
+	if (!root || state_peek(c->arena, root, rest[0], &ct, e) < 0)
+		return -1;
+	st = state_status(c->arena, &ct, false);
+	cg = own_cgroup(c, &ct);
+	if (args.all) {
+		r = cg ? cgroup_kill(cg, sig, e) : st != STATUS_STOPPED ? signal_init(&ct, sig, e) : 0;
+	} else if (st == STATUS_STOPPED) {
+		/* Others of it may live on where it has no pid namespace of its own. */
+		if (sig == SIGKILL && cg && !ct.record->new_pid_namespace) {
+			pid_t *pids;
+			size_t len = 0;
+
+			if (cgroup_pids(c->arena, cg, &pids, &len, e) == 0 && len > 0)
+				return cgroup_kill(cg, sig, e);
+		}
+		r = err_msg(e, "container not running");
+	} else if (sig == SIGKILL && cg && !ct.record->new_pid_namespace) {
+		r = cgroup_kill(cg, sig, e);
+	} else {
+		r = signal_init(&ct, sig, e);
+		/* A frozen process takes the signal when it thaws. */
+		if (r == 0 && sig == SIGKILL && cg && cgroup_is_frozen(cg))
+			r = cgroup_freeze(cg, false, e);
+	}
+	state_close(&ct);
+	return r < 0 ? -1 : 0;
+}
+
+struct delete_args {
+	bool force;
+};
+static const struct opt delete_opts[] = {
+	{ "force", 'f', OPT_BOOL, offsetof(struct delete_args, force), NULL,
+	  "kill the container first if it still runs" },
+	{ NULL, 0, 0, 0, NULL, NULL },
+};
+static const struct opt_spec delete_spec = {
+	.command = "delete",
+	.usage = "[OPTIONS] CONTAINER-ID",
+	.summary = "remove a stopped container",
+	.opts = delete_opts,
+	.min_args = 1,
+	.max_args = 1,
+	.single_dash = true,
+};
+
+/* Kills it and waits, bounded, until it is gone. */
+static int end_container(struct cmd_context *c, struct container *ct, struct error *e)
+{
+	struct cgroup *cg = own_cgroup(c, ct);
+	struct timespec pause = { 0, 5000000 };
+
+	for (int i = 0; i < 2000; i++) {
+		struct error ignored;
+
+		if (state_status(c->arena, ct, false) == STATUS_STOPPED)
+			return 0;
+		if (i % 100 == 0) {
+			signal_init(ct, SIGKILL, &ignored);
+			if (cg) {
+				cgroup_kill(cg, SIGKILL, &ignored);
+				if (cgroup_is_frozen(cg))
+					cgroup_freeze(cg, false, &ignored);
+			}
+		}
+		nanosleep(&pause, NULL);
+	}
+	return err_msg(e, "container %s does not end after SIGKILL", ct->id);
+}
+
+int cmd_delete(struct cmd_context *c, int argc, char **argv, struct error *e)
+{
+	struct delete_args args = { false };
+	struct container ct;
+	enum status st;
+	char **rest;
+	int n, r = opt_parse(c->arena, &delete_spec, argc, argv, &args, &rest, &n, e);
+
+	if (r)
+		return r < 0 ? -1 : 0;
+	if (state_open(c, rest[0], &ct, e) < 0)
+		return args.force && e->code == ENOENT ? 0 : -1;
+	st = state_status(c->arena, &ct, false);
+	if (st == STATUS_CREATED || args.force) {
+		if (st != STATUS_STOPPED && end_container(c, &ct, e) < 0)
+			return -1;
+	} else if (st != STATUS_STOPPED) {
+		err_msg(e, "cannot delete container %s that is not stopped: %s", ct.id,
+			state_status_name(st));
+		return err_hint(e, "mrun kill %s KILL, or mrun delete --force %s", ct.id, ct.id);
+	}
+	r = launch_destroy(c, &ct, e);
+	state_close(&ct);
+	return r < 0 ? -1 : 0;
+}

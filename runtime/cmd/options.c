@@ -1,0 +1,201 @@
+/* See options.h. */
+#include "runtime/cmd/options.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "oci/base/str.h"
+
+static const struct opt *find_long(const struct opt_spec *s, const char *name, size_t len)
+{
+	for (const struct opt *o = s->opts; o && o->name; o++)
+		if (strlen(o->name) == len && memcmp(o->name, name, len) == 0)
+			return o;
+	return NULL;
+}
+
+static const struct opt *find_letter(const struct opt_spec *s, char letter)
+{
+	for (const struct opt *o = s->opts; o && o->name; o++)
+		if (o->letter == letter)
+			return o;
+	return NULL;
+}
+
+static int unknown(const struct opt_spec *s, const char *arg, size_t len, struct error *e)
+{
+	const char *best = NULL;
+	unsigned near = 4;
+	char name[64];
+
+	err_msg(e, "%s: unknown option '%.*s'", s->command, (int)len, arg);
+	snprintf(name, sizeof(name), "%.*s", (int)len, arg);
+	for (const struct opt *o = s->opts; o && o->name; o++) {
+		unsigned d = str_distance(name + strspn(name, "-"), o->name);
+
+		if (o->kind != OPT_REFUSED && d < near) {
+			near = d;
+			best = o->name;
+		}
+	}
+	if (best)
+		return err_hint(e, "did you mean --%s?", best);
+	return err_hint(e, "mrun %s --help lists the options", s->command);
+}
+
+static int set(struct arena *a, const struct opt_spec *s, const struct opt *o, const char *value,
+	       void *out, struct error *e)
+{
+	void *p = (char *)out + o->off;
+	int64_t v;
+
+	switch ((enum opt_kind)o->kind) {
+	case OPT_BOOL:
+		if (!value || str_eq(value, "true") || str_eq(value, "1"))
+			*(bool *)p = true;
+		else if (str_eq(value, "false") || str_eq(value, "0"))
+			*(bool *)p = false;
+		else
+			return err_msg(e, "%s: --%s: '%s' is neither true nor false", s->command,
+				       o->name, value);
+		return 0;
+	case OPT_STR:
+		*(const char **)p = value;
+		return 0;
+	case OPT_LIST:
+		strlist_add(a, p, value);
+		return 0;
+	case OPT_INT:
+		if (!str_to_i64(value, &v) || v < INT32_MIN || v > INT32_MAX)
+			return err_msg(e, "%s: --%s: '%s' is not a number", s->command, o->name,
+				       value);
+		*(int *)p = (int)v;
+		return 0;
+	case OPT_I64:
+		if (!str_to_i64(value, &v))
+			return err_msg(e, "%s: --%s: '%s' is not a number", s->command, o->name,
+				       value);
+		*(int64_t *)p = v;
+		return 0;
+	case OPT_REFUSED:
+		break;
+	}
+	return err_msg(e, "%s: option --%s is not supported: %s", s->command, o->name, o->help);
+}
+
+/* One argument that starts with a dash; *i moves on when the value is the next argument. */
+static int parse_one(struct arena *a, const struct opt_spec *s, int argc, char **argv, int *i,
+		     void *out, struct error *e)
+{
+	char *arg = argv[*i];
+	bool is_long = arg[1] == '-';
+	char *name = arg + 1 + is_long, *eq = strchr(name, '=');
+	size_t len = eq ? (size_t)(eq - name) : strlen(name);
+	const struct opt *o = NULL;
+
+	if (is_long || (s->single_dash && len > 1))
+		o = find_long(s, name, len);
+	if (is_long && !o && len == 1)
+		o = find_letter(s, *name);
+	if (o) {
+		const char *value = eq ? eq + 1 : NULL;
+
+		if (o->kind != OPT_BOOL && o->kind != OPT_REFUSED && !value) {
+			if (*i + 1 >= argc)
+				return err_msg(e, "%s: option --%s needs a value", s->command,
+					       o->name);
+			value = argv[++*i];
+		}
+		return set(a, s, o, value, out, e);
+	}
+	if (is_long)
+		return unknown(s, arg, len + 2, e);
+	for (char *p = arg + 1; *p; p++) {
+		const char *value = NULL;
+
+		o = find_letter(s, *p);
+		if (!o)
+			return unknown(s, arg, strlen(arg), e);
+		if (o->kind != OPT_BOOL && o->kind != OPT_REFUSED) {
+			value = p[1] == '=' ? p + 2 : p + 1;
+			if (!p[1]) {
+				if (*i + 1 >= argc)
+					return err_msg(e, "%s: option -%c needs a value",
+						       s->command, *p);
+				value = argv[++*i];
+			}
+		} else if (p[1] == '=' && o->kind == OPT_BOOL) {
+			value = p + 2;
+		}
+		if (set(a, s, o, value, out, e) < 0)
+			return -1;
+		if (value)
+			break;
+	}
+	return 0;
+}
+
+int opt_parse(struct arena *a, const struct opt_spec *s, int argc, char **argv, void *out,
+	      char ***ret_args, int *ret_nargs, struct error *e)
+{
+	struct strlist args = { 0 };
+	bool ended = false;
+
+	for (int i = 1; i < argc; i++) {
+		char *arg = argv[i];
+
+		if (ended || arg[0] != '-' || !arg[1]) {
+			strlist_add(a, &args, arg);
+			ended |= s->stop_at_first;
+			continue;
+		}
+		if (str_eq(arg, "--")) {
+			ended = true;
+			continue;
+		}
+		if (str_eq(arg, "--help") || (str_eq(arg, "-h") && !find_letter(s, 'h'))) {
+			opt_help(s);
+			return 1;
+		}
+		if (parse_one(a, s, argc, argv, &i, out, e) < 0)
+			return -1;
+	}
+	if ((int)args.n < s->min_args || (s->max_args >= 0 && (int)args.n > s->max_args)) {
+		if ((int)args.n < s->min_args)
+			err_msg(e, "%s: %s", s->command,
+				args.n ? "too few arguments" : "an argument is missing");
+		else
+			err_msg(e, "%s: unexpected argument '%s'", s->command,
+				args.items[s->max_args]);
+		return err_hint(e, "usage: mrun %s %s", s->command, s->usage);
+	}
+	if (!args.items)
+		args.items = ARENA_ARRAY(a, 1, char *);
+	*ret_args = args.items;
+	*ret_nargs = (int)args.n;
+	return 0;
+}
+
+void opt_help(const struct opt_spec *s)
+{
+	printf("NAME:\n   mrun %s - %s\n\nUSAGE:\n   mrun %s %s\n", s->command, s->summary,
+	       s->command, s->usage);
+	if (s->description)
+		printf("\nDESCRIPTION:\n   %s\n", s->description);
+	printf("\nOPTIONS:\n");
+	for (const struct opt *o = s->opts; o && o->name; o++) {
+		char left[96];
+
+		if (o->kind == OPT_REFUSED)
+			continue;
+		if (o->letter)
+			snprintf(left, sizeof(left), "-%c, --%s%s%s", o->letter, o->name,
+				 o->arg ? " " : "", o->arg ? o->arg : "");
+		else
+			snprintf(left, sizeof(left), "    --%s%s%s", o->name, o->arg ? " " : "",
+				 o->arg ? o->arg : "");
+		printf("   %-34s %s\n", left, o->help);
+	}
+	printf("   %-34s %s\n", find_letter(s, 'h') ? "    --help" : "-h, --help", "show this help");
+}

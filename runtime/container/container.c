@@ -1,0 +1,146 @@
+/* See container.h: run, which both `mrun run` and the image mode are. And the end of a container,
+ * which every way of removing one shares. */
+#include "runtime/container/container.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "oci/base/file.h"
+#include "oci/base/str.h"
+#include "runtime/container/foreground.h"
+#include "runtime/container/launch.h"
+#include "runtime/container/record.h"
+#include "runtime/container/terminal.h"
+#include "runtime/init/hooks.h"
+
+int launch_destroy(struct cmd_context *c, struct container *ct, struct error *e)
+{
+	struct oci_spec *spec = NULL;
+	struct error ignored;
+	int r = 0;
+
+	if (ct->record->config)
+		spec = record_spec(c->arena, ct->record, &ignored);
+	if (ct->record->cgroup) {
+		struct cgroup *cg = cgroup_restore(c->arena, ct->record->cgroup, e);
+
+		if (!cg)
+			return -1;
+		/* Without a pid namespace of its own, others of the container may live on. */
+		if (!ct->record->new_pid_namespace)
+			cgroup_kill(cg, SIGKILL, &ignored);
+		r = cgroup_delete(cg, 10000, e);
+	}
+	if (r < 0)
+		return err_wrap(e, "remove the cgroup of container %s", ct->id);
+	if (state_remove(ct, e) < 0)
+		return -1;
+	if (spec && spec->hooks && spec->hooks->poststop_len) {
+		char *state = state_json(c->arena, ct->record, "stopped", 0, false);
+
+		if (hooks_run(spec->hooks->poststop, spec->hooks->poststop_len, "poststop", state,
+			      &ignored) < 0)
+			fprintf(stderr, "mrun: warning: %s\n", ignored.msg);
+	}
+	return 0;
+}
+
+static int check_terminal_options(const struct oci_spec *spec, const struct container_options *o,
+				  struct error *e)
+{
+	bool tty = spec->process && spec->process->terminal;
+
+	if (o->detach && tty && !o->console_socket)
+		return err_msg(e, "cannot allocate tty if mrun will detach without setting a "
+				  "console socket: give --console-socket PATH");
+	if (o->console_socket && (!tty || !o->detach))
+		return err_msg(e, "cannot use --console-socket if mrun will not detach or the "
+				  "process has no terminal");
+	return 0;
+}
+
+/* poststart: a failing one ends the container and is an error (runtime-spec 1.3, runtime.md). */
+static int poststart(struct cmd_context *c, struct launched *l, struct error *e)
+{
+	const struct oci_hooks *h = l->spec->hooks;
+	char *state;
+
+	if (!h || !h->poststart_len)
+		return 0;
+	state = state_json(c->arena, l->state.record, "running", l->pid, false);
+	return hooks_run(h->poststart, h->poststart_len, "poststart", state, e);
+}
+
+static void end_process(struct launched *l)
+{
+	kill(l->pid, SIGKILL);
+	while (waitpid(l->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+static int attend(struct container_options *o, struct launched *l, bool oci, struct error *e)
+{
+	bool pass_stdin = oci || o->interactive;
+	int code;
+
+	if (l->master >= 0) {
+		terminal_copy_size(STDIN_FILENO, l->master);
+		if (oci)
+			terminal_clear_onlcr(l->master);
+		if (pass_stdin && terminal_raw(STDIN_FILENO, oci, e) < 0)
+			return -1;
+	}
+	code = foreground_wait(l->pid, l->master, pass_stdin, true, e);
+	terminal_restore();
+	return code;
+}
+
+int container_run(struct cmd_context *c, struct oci_spec *spec, struct container_options *o,
+		  struct error *e)
+{
+	struct launched l;
+	struct error second;
+	bool oci = o->bundle != NULL;
+	int code;
+
+	if (oci && check_terminal_options(spec, o, e) < 0)
+		return -1;
+	if (!o->detach) {
+		foreground_block_signals();
+		if (oci && !o->no_subreaper)
+			prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	}
+	if (launch(c, spec, o, false, &l, e) < 0)
+		return -1;
+	if (poststart(c, &l, e) < 0) {
+		end_process(&l);
+		launch_destroy(c, &l.state, &second);
+		state_close(&l.state);
+		return -1;
+	}
+	if (o->detach) {
+		state_close(&l.state);
+		fd_closep(&l.pidfd);
+		fd_closep(&l.master);
+		return 0;
+	}
+	/* Others may look at it and signal it while it runs. */
+	state_unlock(&l.state);
+	code = attend(o, &l, oci, e);
+	if (code < 0)
+		end_process(&l);
+	fd_closep(&l.pidfd);
+	fd_closep(&l.master);
+	if (!o->keep || !oci) {
+		if (state_relock(&l.state, code < 0 ? &second : e) == 0 &&
+		    launch_destroy(c, &l.state, code < 0 ? &second : e) < 0 && code >= 0)
+			code = -1;
+	}
+	state_close(&l.state);
+	return code;
+}

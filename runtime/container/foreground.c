@@ -1,0 +1,138 @@
+/* See foreground.h. One loop: signals through a descriptor, the terminal beside it. */
+#include "runtime/container/foreground.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "oci/base/file.h"
+#include "runtime/container/terminal.h"
+
+static void passed_on(sigset_t *set)
+{
+	sigfillset(set);
+	/* Faults are ours; stopping and continuing the command in a shell stops mrun itself. */
+	sigdelset(set, SIGSEGV);
+	sigdelset(set, SIGBUS);
+	sigdelset(set, SIGFPE);
+	sigdelset(set, SIGILL);
+	sigdelset(set, SIGABRT);
+	sigdelset(set, SIGTRAP);
+	sigdelset(set, SIGSYS);
+	sigdelset(set, SIGTSTP);
+	sigdelset(set, SIGTTIN);
+	sigdelset(set, SIGTTOU);
+	sigdelset(set, SIGCONT);
+}
+
+void foreground_block_signals(void)
+{
+	sigset_t set;
+
+	passed_on(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+struct interrupts {
+	time_t at[3];
+	unsigned n;
+};
+
+/* Whether this was the third within two seconds. */
+static bool third(struct interrupts *in)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	in->at[in->n++ % 3] = now.tv_sec;
+	return in->n >= 3 && now.tv_sec - in->at[in->n % 3] <= 2;
+}
+
+/* Reaps whatever ended; true when PID did. */
+static bool reap(pid_t pid, int *status)
+{
+	pid_t got;
+	int st;
+	bool ended = false;
+
+	while ((got = waitpid(-1, &st, WNOHANG)) > 0)
+		if (got == pid) {
+			*status = st;
+			ended = true;
+		}
+	return ended;
+}
+
+static void handle(const struct signalfd_siginfo *si, pid_t pid, int master, struct interrupts *in,
+		   bool interrupts_end)
+{
+	int sig = (int)si->ssi_signo;
+
+	if (sig == SIGWINCH && master >= 0) {
+		terminal_copy_size(STDIN_FILENO, master);
+		return;
+	}
+	if (sig == SIGPIPE || sig == SIGURG)
+		return;
+	if (sig == SIGINT && interrupts_end && third(in)) {
+		fputs("mrun: three interrupts: the container is killed\n", stderr);
+		sig = SIGKILL;
+	}
+	kill(pid, sig);
+}
+
+static int loop(int sigs, pid_t pid, struct relay *r, bool interrupts_end, struct error *e)
+{
+	struct interrupts in = { .n = 0 };
+
+	for (;;) {
+		struct pollfd p[4] = { { sigs, POLLIN, 0 } };
+		struct signalfd_siginfo si;
+		int n = 1 + (r ? relay_poll(r, p + 1) : 0), status;
+
+		if (n > 1 && poll(p, (nfds_t)n, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return err_sys(e, errno, "wait for the container");
+		}
+		if (n > 1)
+			relay_move(r, p + 1, n - 1);
+		if (n > 1 && !p[0].revents)
+			continue;
+		if (read(sigs, &si, sizeof(si)) != sizeof(si)) {
+			if (errno == EINTR || errno == EAGAIN)
+				continue;
+			return err_sys(e, errno, "wait for the container");
+		}
+		if (si.ssi_signo != SIGCHLD) {
+			handle(&si, pid, r ? r->master : -1, &in, interrupts_end);
+			continue;
+		}
+		if (!reap(pid, &status))
+			continue;
+		if (r)
+			relay_drain(r);
+		return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	}
+}
+
+int foreground_wait(pid_t pid, int master, bool pass_stdin, bool interrupts_end, struct error *e)
+{
+	struct relay r = { .master = master,
+			   .use_stdin = pass_stdin,
+			   .stdin_open = true,
+			   .master_open = true };
+	_cleanup_fd_ int sigs = -1;
+	sigset_t set;
+
+	passed_on(&set);
+	sigs = signalfd(-1, &set, SFD_CLOEXEC);
+	if (sigs < 0)
+		return err_sys(e, errno, "signalfd");
+	return loop(sigs, pid, master >= 0 ? &r : NULL, interrupts_end, e);
+}

@@ -1,0 +1,366 @@
+/*
+ * See launch.h. In order: find the cgroup, write the state, make the plan, make the cgroup, clone,
+ * limits and ids and network for the child, then follow what the child says until its program runs
+ * or waits. Whatever fails, what was made is unmade before the error is passed up.
+ */
+#include "runtime/container/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "oci/base/file.h"
+#include "oci/base/path.h"
+#include "oci/base/str.h"
+#include "runtime/container/record.h"
+#include "runtime/init/hooks.h"
+#include "runtime/init/init.h"
+#include "runtime/init/process.h"
+#include "runtime/init/seccomp_notify.h"
+#include "runtime/init/sync.h"
+#include "runtime/init/sysctl.h"
+
+/* Everything one launch works on. */
+struct launch {
+	struct cmd_context *c;
+	struct arena *a;
+	const struct container_options *o;
+	struct init_plan plan;
+	struct launched *out;
+	bool waits;
+	int sync; /* our end */
+};
+
+static int make_fifos(struct launch *l, struct error *e)
+{
+	int dir = l->out->state.dir_fd;
+
+	l->plan.start_fd = l->plan.result_fd = -1;
+	if (!l->waits)
+		return 0;
+	if (mkfifoat(dir, "exec.fifo", 0600) < 0 || mkfifoat(dir, "result.fifo", 0600) < 0)
+		return err_sys(e, errno, "make the FIFO that start uses");
+	l->out->state.has_fifo = true;
+	/* Opened for both ways: neither side ever blocks in open(2), and no end of file comes. */
+	l->plan.start_fd = openat(dir, "exec.fifo", O_RDWR | O_CLOEXEC);
+	l->plan.result_fd = openat(dir, "result.fifo", O_RDWR | O_CLOEXEC);
+	if (l->plan.start_fd < 0 || l->plan.result_fd < 0)
+		return err_sys(e, errno, "open the FIFO that start uses");
+	return 0;
+}
+
+static int connect_console(struct launch *l, struct error *e)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	_cleanup_fd_ int s = -1, at = -1;
+	const char *path = l->o->console_socket;
+
+	l->plan.console_fd = -1;
+	if (!path)
+		return 0;
+	/* By descriptor: the path may be longer than a socket's address. */
+	at = open(path, O_PATH | O_CLOEXEC);
+	if (at < 0)
+		return err_sys(e, errno, "open the console socket %s", path);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d", at);
+	s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (s < 0 || connect(s, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return err_sys(e, errno, "connect to the console socket %s", path);
+	l->plan.console_fd = fd_take(&s);
+	return 0;
+}
+
+static int plan_rootfs(struct launch *l, struct error *e)
+{
+	struct init_plan *p = &l->plan;
+	const struct oci_spec *s = p->spec;
+	struct stat st;
+
+	if (l->o->overlay) {
+		char buf[4096];
+		ssize_t n = readlink(path_of_fd(l->o->overlay->cache_fd), buf, sizeof(buf) - 1);
+
+		if (n <= 0)
+			return err_sys(e, errno, "find the layer cache");
+		buf[n] = 0;
+		p->cache_path = arena_strdup(l->a, buf);
+		return 0;
+	}
+	p->rootfs = l->o->rootfs_fd >= 0 ? arena_strdup(l->a, path_of_fd(l->o->rootfs_fd)) :
+					   path_join(l->a, l->o->bundle ? l->o->bundle : "/",
+						     s->root->path);
+	p->rootfs = path_real(l->a, p->rootfs, e);
+	if (!p->rootfs)
+		return err_wrap(e, "root.path");
+	if (stat(p->rootfs, &st) < 0 || !S_ISDIR(st.st_mode))
+		return err_sys(e, ENOTDIR, "root.path: %s", p->rootfs);
+	return 0;
+}
+
+static int plan_process(struct launch *l, struct error *e)
+{
+	struct init_plan *p = &l->plan;
+	const struct oci_spec *s = p->spec;
+	struct process_plan *pp = &p->process;
+
+	if (process_plan_make(l->a, s->process, pp, e) < 0)
+		return -1;
+	pp->user = l->o->user;
+	pp->group_add = l->o->group_add;
+	pp->set_home = true;
+	pp->init = l->o->init;
+	pp->preserve_fds = l->o->preserve_fds;
+	pp->personality_spec = s->linux_->personality;
+	pp->setgroups_allowed = !(p->new_userns && p->idmap.single && geteuid() != 0);
+	if (!l->o->no_new_keyring)
+		pp->session_keyring = arena_printf(l->a, "_ses.%s", l->o->id);
+	p->terminal = s->process->terminal;
+	if (s->process->console_size) {
+		p->rows = (unsigned short)s->process->console_size->height;
+		p->cols = (unsigned short)s->process->console_size->width;
+	} else if (p->terminal) {
+		struct winsize w;
+
+		if (ioctl(STDIN_FILENO, TIOCGWINSZ, &w) == 0) {
+			p->rows = w.ws_row;
+			p->cols = w.ws_col;
+		}
+	}
+	if (s->linux_->seccomp && seccomp_prepare(l->a, s->linux_->seccomp, &pp->seccomp, e) < 0)
+		return -1;
+	return 0;
+}
+
+static int make_plan(struct launch *l, struct error *e)
+{
+	struct init_plan *p = &l->plan;
+	const struct oci_hooks *h = p->spec->hooks;
+	struct cgroup_mount_info *info;
+
+	p->options = l->o;
+	p->arena = l->a;
+	p->sync_fd = -1;
+	if (sysctl_check(p->spec, e) < 0 || plan_make(p, e) < 0 || plan_rootfs(l, e) < 0 ||
+	    plan_process(l, e) < 0)
+		return -1;
+	p->devices_by_bind = p->new_userns || p->joined_userns;
+	p->hooks_runtime = h && (h->prestart_len || h->create_runtime_len);
+	/* A foreground container of the image mode dies with the mrun that waits for it. */
+	p->pdeathsig = l->out->state.record->image && !l->o->detach;
+	if (!l->out->cgroup) {
+		p->clone_flags |= p->late_flags & CLONE_NEWCGROUP;
+		p->late_flags &= ~(uint64_t)CLONE_NEWCGROUP;
+		return 0;
+	}
+	info = ARENA_NEW(l->a, struct cgroup_mount_info);
+	for (size_t i = 0; i < p->mounts_len; i++)
+		if (p->mounts[i].fstype && str_has_prefix(p->mounts[i].fstype, "cgroup")) {
+			if (cgroup_mount_info(l->a, l->out->cgroup, info, e) < 0)
+				return -1;
+			p->cgroups = info;
+			break;
+		}
+	return 0;
+}
+
+static int run_runtime_hooks(struct launch *l, struct error *e)
+{
+	const struct oci_hooks *h = l->plan.spec->hooks;
+	char *state = state_json(l->a, l->out->state.record, "creating", l->out->pid, false);
+
+	if (hooks_run(h->prestart, h->prestart_len, "prestart", state, e) < 0 ||
+	    hooks_run(h->create_runtime, h->create_runtime_len, "createRuntime", state, e) < 0)
+		return -1;
+	return sync_send(l->sync, SYNC_GO, -1, e);
+}
+
+static int pass_notify(struct launch *l, int fd, struct error *e)
+{
+	char *state = state_json(l->a, l->out->state.record, "creating", l->out->pid, false);
+	int r = seccomp_notify_send(l->a, &l->plan.process.seccomp, fd, l->out->pid, state,
+				    strlen(state), e);
+
+	close(fd);
+	return r < 0 ? -1 : sync_send(l->sync, SYNC_GO, -1, e);
+}
+
+/* Follows the child until its program runs, or it waits for start. */
+static int follow(struct launch *l, struct error *e)
+{
+	struct sync_packet p;
+
+	for (;;) {
+		if (sync_receive(l->sync, &p, e) < 0)
+			return -1;
+		switch (p.tag) {
+		case SYNC_HOOKS:
+			if (run_runtime_hooks(l, e) < 0)
+				return -1;
+			break;
+		case SYNC_TERMINAL:
+			l->out->master = p.fd;
+			break;
+		case SYNC_NOTIFY:
+			if (pass_notify(l, p.fd, e) < 0)
+				return -1;
+			break;
+		case SYNC_ERROR:
+			*e = p.error;
+			return -1;
+		case SYNC_REPORT:
+			return explain_exec(l->plan.process.args[0], &p.report, e);
+		case SYNC_CREATED:
+			return 0;
+		case SYNC_END:
+			if (l->waits)
+				return err_msg(e, "the container's first process ended during the "
+						  "set-up");
+			return 0;
+		default:
+			return err_msg(e, "unexpected message from the container's first process");
+		}
+	}
+}
+
+/* What the parent does for the child before it may go on. */
+static int equip(struct launch *l, int cgroup_fd, struct error *e)
+{
+	struct init_plan *p = &l->plan;
+	struct idmap_job job = { 0, 0, -1, -1 };
+	struct launched *out = l->out;
+	int r = 0;
+
+	if (p->new_userns && idmap_start(l->a, out->pid, &p->idmap, &job, e) < 0)
+		return -1;
+	/* newuidmap and newgidmap work meanwhile. */
+	if (state_write_init(&out->state, out->pid, e) < 0 ||
+	    process_limits(&p->process, out->pid, e) < 0 ||
+	    (out->cgroup && cgroup_attach(out->cgroup, out->pid, cgroup_fd >= 0, e) < 0))
+		r = -1;
+	if (p->new_userns) {
+		struct error second;
+
+		if (idmap_finish(&job, r < 0 ? &second : e) < 0)
+			r = -1;
+	}
+	if (r < 0)
+		return -1;
+	if (l->o->setup_network &&
+	    l->o->setup_network(l->o->setup_network_ctx, out->pid, e) < 0)
+		return -1;
+	return sync_send(l->sync, SYNC_MAPPED, -1, e);
+}
+
+static int spawn(struct launch *l, struct error *e)
+{
+	int pair[2], cgroup_fd = l->out->cgroup ? cgroup_clone_fd(l->out->cgroup) : -1;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, errno, "socketpair");
+	l->sync = pair[0];
+	l->plan.sync_fd = pair[1];
+	l->plan.state_json = state_json(l->a, l->out->state.record, "creating", 0, false);
+	l->out->pid = init_spawn(&l->plan, cgroup_fd, l->sync, &l->out->pidfd, e);
+	if (l->plan.sync_fd >= 0)
+		close(l->plan.sync_fd);
+	if (l->out->pid < 0) {
+		l->out->pid = 0;
+		return -1;
+	}
+	if (equip(l, cgroup_fd, e) < 0) {
+		/* The child may have more to say about it than we. */
+		return -1;
+	}
+	return follow(l, e);
+}
+
+/* Unmakes all of it; E keeps the reason. */
+static void undo(struct launch *l)
+{
+	struct launched *out = l->out;
+	struct error ignored;
+	const struct oci_hooks *h = l->plan.spec->hooks;
+
+	if (out->pid > 0) {
+		kill(out->pid, SIGKILL);
+		while (waitpid(out->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	if (out->cgroup) {
+		cgroup_kill(out->cgroup, SIGKILL, &ignored);
+		cgroup_delete(out->cgroup, 5000, &ignored);
+	}
+	if (h && h->poststop_len && out->pid > 0) {
+		char *state = state_json(l->a, out->state.record, "stopped", 0, false);
+
+		if (hooks_run(h->poststop, h->poststop_len, "poststop", state, &ignored) < 0)
+			fprintf(stderr, "mrun: warning: %s\n", ignored.msg);
+	}
+	if (out->state.dir_fd >= 0)
+		state_remove(&out->state, &ignored);
+	state_close(&out->state);
+	fd_closep(&out->pidfd);
+	fd_closep(&out->master);
+}
+
+static int launch_steps(struct launch *l, struct error *e)
+{
+	if (make_plan(l, e) < 0 || make_fifos(l, e) < 0 || connect_console(l, e) < 0)
+		return -1;
+	if (l->out->cgroup && cgroup_create(l->out->cgroup, e) < 0)
+		return -1;
+	return spawn(l, e);
+}
+
+int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_options *o,
+	   bool waits, struct launched *ret, struct error *e)
+{
+	struct launch l = { .c = c,
+			    .a = c->arena,
+			    .o = o,
+			    .plan = { .spec = spec },
+			    .out = ret,
+			    .waits = waits,
+			    .sync = -1 };
+	struct container_record *r;
+	int result;
+
+	*ret = (struct launched){ .state = { .dir_fd = -1 }, .spec = spec, .pidfd = -1,
+				  .master = -1 };
+	r = record_make(c, spec, o, &ret->cgroup, e);
+	if (!r || state_new(c, o->id, r, &ret->state, e) < 0)
+		return -1;
+	result = launch_steps(&l, e);
+	fd_closep(&l.sync);
+	fd_closep(&l.plan.start_fd);
+	fd_closep(&l.plan.result_fd);
+	fd_closep(&l.plan.console_fd);
+	fd_closep(&l.plan.process.shim_fd);
+	for (size_t i = 0; i < l.plan.mounts_len; i++)
+		fd_closep(&l.plan.mounts[i].source_fd);
+	if (result == 0 && o->pid_file && launch_write_pid_file(o->pid_file, ret->pid, e) < 0)
+		result = -1;
+	if (result < 0)
+		undo(&l);
+	return result;
+}
+
+int launch_write_pid_file(const char *path, pid_t pid, struct error *e)
+{
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%d", (int)pid);
+
+	if (file_replace(AT_FDCWD, path, text, (size_t)n, 0644, false, e) < 0)
+		return err_wrap(e, "--pid-file");
+	return 0;
+}

@@ -1,0 +1,105 @@
+/* See record.h. */
+#include "runtime/container/record.h"
+
+#include <linux/sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "oci/base/path.h"
+#include "oci/base/str.h"
+
+static char *now_text(struct arena *a)
+{
+	struct timespec now;
+	struct tm tm;
+	char date[40];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	return arena_printf(a, "%s.%09ldZ", date, now.tv_nsec);
+}
+
+/* A value for the record from a structure: written and parsed again, once. */
+static const struct json_value *as_value(struct arena *a, const char *text, size_t len,
+					 struct error *e)
+{
+	return json_parse(a, text, len, "state", e);
+}
+
+static bool wants_cgroup(const struct cmd_context *c, const struct oci_spec *spec,
+			 const struct container_options *o)
+{
+	if (c->cgroup_disabled)
+		return false;
+	/* The image mode only pays for a cgroup when something needs one: a limit, or, without a
+	 * pid namespace of its own, a way to find all of its processes. */
+	if (!o->bundle)
+		return spec->linux_->resources || spec->linux_->cgroups_path ||
+		       !oci_spec_namespace(spec, CLONE_NEWPID);
+	return true;
+}
+
+struct container_record *record_make(struct cmd_context *c, const struct oci_spec *spec,
+				     const struct container_options *o, struct cgroup **ret_cgroup,
+				     struct error *e)
+{
+	struct container_record *r = ARENA_NEW(c->arena, struct container_record);
+	const struct oci_namespace *pid = oci_spec_namespace(spec, CLONE_NEWPID);
+	size_t len;
+	char *text;
+
+	r->oci_version = spec->oci_version;
+	r->id = arena_strdup(c->arena, o->id);
+	r->bundle = o->bundle ? arena_strdup(c->arena, o->bundle) : NULL;
+	r->rootfs = o->overlay ? NULL :
+				 path_join(c->arena, o->bundle ? o->bundle : "/", spec->root->path);
+	r->created = now_text(c->arena);
+	r->owner = geteuid();
+	r->annotations = spec->annotations;
+	r->annotations_len = spec->annotations_len;
+	r->image = !o->bundle;
+	r->new_pid_namespace = pid && !(pid->path && *pid->path);
+	*ret_cgroup = NULL;
+	if (wants_cgroup(c, spec, o)) {
+		struct cgroup_request q = { .path = spec->linux_->cgroups_path,
+					    .id = o->id,
+					    .resources = spec->linux_->resources,
+					    .systemd = c->systemd_cgroup,
+					    .rootless = geteuid() != 0 ||
+							(c->rootless && str_eq(c->rootless, "true")) };
+		struct json_out *out;
+
+		*ret_cgroup = cgroup_plan(c->arena, &q, e);
+		if (!*ret_cgroup)
+			return NULL;
+		out = json_out_new(c->arena, false);
+		cgroup_save(*ret_cgroup, out);
+		text = json_out_finish(out, &len);
+		r->cgroup = as_value(c->arena, text, len, e);
+		if (!r->cgroup)
+			return NULL;
+	}
+	/* exec and the hooks of start and delete need it; the image mode's are gone by then. */
+	if (o->bundle) {
+		text = json_write(c->arena, &oci_spec_type, spec, false, &len);
+		r->config = as_value(c->arena, text, len, e);
+		if (!r->config)
+			return NULL;
+	}
+	return r;
+}
+
+struct oci_spec *record_spec(struct arena *a, const struct container_record *r, struct error *e)
+{
+	struct oci_spec *s;
+
+	if (!r->config) {
+		err_msg(e, "container %s: its configuration was not recorded", r->id);
+		return NULL;
+	}
+	s = ARENA_NEW(a, struct oci_spec);
+	return json_decode(a, r->config, &oci_spec_type, s, "", e) < 0 ? NULL : s;
+}

@@ -1,0 +1,399 @@
+/* See state.h. */
+#include "runtime/container/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "oci/base/file.h"
+#include "oci/base/path.h"
+#include "oci/base/str.h"
+#include "runtime/cgroup/cgroup.h"
+
+#define STATE_MAX (16u * 1024 * 1024)
+#define LOCK_WAIT_MS 10000
+
+static const struct json_field record_fields[] = {
+	JF(container_record, oci_version, "ociVersion", J_STR, 0),
+	JF(container_record, id, "id", J_STR, J_REQUIRED),
+	JF(container_record, bundle, "bundle", J_STR, 0),
+	JF(container_record, rootfs, "rootfs", J_STR, 0),
+	JF(container_record, created, "created", J_STR, 0),
+	JF(container_record, owner, "owner", J_I64, J_ALWAYS),
+	JF_L(container_record, annotations, "annotations", J_MAP, 0, NULL),
+	JF(container_record, cgroup, "cgroup", J_RAW, 0),
+	JF(container_record, config, "config", J_RAW, 0),
+	JF(container_record, slot, "slot", J_RAW, 0),
+	JF(container_record, image, "image", J_BOOL, 0),
+	JF(container_record, new_pid_namespace, "newPidNamespace", J_BOOL, 0),
+	{ .key = NULL },
+};
+JSON_TYPE(container_record_type, container_record, record_fields);
+
+/* A directory of our own in a place where everybody may make one. */
+static const char *tmp_root(struct arena *a, bool make, struct error *e)
+{
+	const char *dir = arena_printf(a, "/tmp/mrun-%u", geteuid());
+	struct stat st;
+
+	if (make && mkdir(dir, 0700) < 0 && errno != EEXIST) {
+		err_sys(e, errno, "make the directory for the state of containers, %s", dir);
+		err_hint(e, "set XDG_RUNTIME_DIR, or give --root DIR");
+		return NULL;
+	}
+	if (lstat(dir, &st) < 0)
+		return dir;
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077)) {
+		err_msg(e, "%s is not a directory of yours alone", dir);
+		err_hint(e, "remove it, set XDG_RUNTIME_DIR, or give --root DIR");
+		return NULL;
+	}
+	return dir;
+}
+
+/* XDG_RUNTIME_DIR may be another user's after `su`: then it is not used. */
+static const char *xdg_root(struct arena *a)
+{
+	const char *dir = getenv("XDG_RUNTIME_DIR");
+	struct stat st;
+
+	if (!dir || dir[0] != '/' || stat(dir, &st) < 0 || !S_ISDIR(st.st_mode) ||
+	    st.st_uid != geteuid() || access(dir, W_OK | X_OK) < 0)
+		return NULL;
+	return arena_printf(a, "%s/mrun", dir);
+}
+
+const char *state_root(struct cmd_context *c, bool make, struct error *e)
+{
+	const char *dir = c->root;
+
+	if (!dir)
+		dir = xdg_root(c->arena);
+	if (!dir && geteuid() == 0)
+		dir = "/run/mrun";
+	if (!dir)
+		return tmp_root(c->arena, make, e);
+	if (make && file_mkdirs(AT_FDCWD, dir, 0711, e) < 0) {
+		err_wrap(e, "make the directory for the state of containers");
+		err_hint(e, "give another one with --root DIR");
+		return NULL;
+	}
+	return dir;
+}
+
+int state_check_id(const char *id, struct error *e)
+{
+	size_t n = strlen(id);
+
+	if (n == 0)
+		return err_msg(e, "the container id is empty");
+	if (n > 1024)
+		return err_msg(e, "the container id has %zu characters, more than the 1024 allowed",
+			       n);
+	for (size_t i = 0; i < n; i++)
+		if (!((id[i] >= 'a' && id[i] <= 'z') || (id[i] >= 'A' && id[i] <= 'Z') ||
+		      (id[i] >= '0' && id[i] <= '9') || strchr("_+-.", id[i]))) {
+			err_msg(e, "invalid container id '%.80s': '%c' is not allowed in it", id,
+				id[i]);
+			return err_hint(e, "use letters, digits, and _ + - .");
+		}
+	if (str_eq(id, ".") || str_eq(id, ".."))
+		return err_msg(e, "invalid container id '%s'", id);
+	return 0;
+}
+
+/* Locks FD; a holder that works for longer than we wait is an error. */
+static int lock(int fd, const char *id, struct error *e)
+{
+	struct timespec pause = { 0, 5000000 };
+
+	for (int waited = 0;; waited += 5) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_sys(e, errno, "lock container %s", id);
+		if (waited >= LOCK_WAIT_MS) {
+			err_msg(e, "container %s is being worked on by another mrun", id);
+			e->code = EBUSY;
+			return -1;
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
+int state_new(struct cmd_context *c, const char *id, const struct container_record *r,
+	      struct container *ret, struct error *e)
+{
+	const char *root;
+	_cleanup_fd_ int parent = -1, fd = -1;
+	char *text;
+	size_t len;
+
+	if (state_check_id(id, e) < 0)
+		return -1;
+	root = state_root(c, true, e);
+	if (!root)
+		return -1;
+	parent = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (parent < 0)
+		return err_sys(e, errno, "open %s", root);
+	if (mkdirat(parent, id, 0700) < 0) {
+		if (errno == EEXIST) {
+			err_msg(e, "container with id exists: %s", id);
+			e->code = EEXIST;
+			return err_hint(e, "mrun delete %s removes it, or choose another name", id);
+		}
+		return err_sys(e, errno, "make the state directory %s/%s", root, id);
+	}
+	fd = openat(parent, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		err_sys(e, errno, "open the state directory %s/%s", root, id);
+		unlinkat(parent, id, AT_REMOVEDIR);
+		return -1;
+	}
+	text = json_write(c->arena, &container_record_type, r, false, &len);
+	*ret = (struct container){ .id = id, .root = root, .dir_fd = fd };
+	if (file_replace(fd, "state.json", text, len, 0600, false, e) < 0) {
+		struct error ignored;
+
+		file_remove_tree(parent, id, &ignored);
+		return -1;
+	}
+	ret->record = (struct container_record *)(uintptr_t)r;
+	ret->dir_fd = fd_take(&fd);
+	return 0;
+}
+
+uint64_t state_process_start_time(pid_t pid)
+{
+	char path[40], buf[1024], *p;
+	_cleanup_fd_ int fd = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, buf, sizeof(buf) - 1);
+	if (n <= 0)
+		return 0;
+	buf[n] = 0;
+	p = strrchr(buf, ')'); /* the name before it may hold anything */
+	if (!p || p[1] != ' ' || p[2] == 'Z' || p[2] == 'X')
+		return 0;
+	p += 2;
+	for (int field = 3; field < 22; field++) {
+		p = strchr(p, ' ');
+		if (!p)
+			return 0;
+		p++;
+	}
+	return strtoull(p, NULL, 10);
+}
+
+static void read_init(struct container *ct)
+{
+	struct arena scratch = { 0 };
+	struct error ignored;
+	char *text, *space;
+	uint64_t pid, start;
+
+	if (file_read(&scratch, ct->dir_fd, "init", 64, &text, NULL, &ignored) == 0 &&
+	    (space = strchr(text, ' '))) {
+		*space++ = 0;
+		space[strcspn(space, "\n")] = 0;
+		if (str_to_u64(text, INT32_MAX, &pid) && str_to_u64(space, UINT64_MAX, &start)) {
+			ct->pid = (pid_t)pid;
+			ct->start_time = start;
+		}
+	}
+	arena_free(&scratch);
+	ct->has_fifo = faccessat(ct->dir_fd, "exec.fifo", F_OK, 0) == 0;
+}
+
+static int load(struct arena *a, struct container *ct, struct error *e)
+{
+	size_t len;
+	char *text;
+
+	if (file_read(a, ct->dir_fd, "state.json", STATE_MAX, &text, &len, e) < 0) {
+		/* Made, and not written yet: a create that was killed in between. */
+		ct->record = ARENA_NEW(a, struct container_record);
+		ct->record->id = arena_strdup(a, ct->id);
+		ct->record->owner = geteuid();
+		return e->code == ENOENT ? 0 : -1;
+	}
+	ct->record = json_read(a, text, len, &container_record_type, "state.json", e);
+	if (!ct->record)
+		return err_wrap(e, "container %s", ct->id);
+	read_init(ct);
+	return 0;
+}
+
+static int not_there(const char *id, struct error *e)
+{
+	err_msg(e, "container %s does not exist", id);
+	e->code = ENOENT;
+	return -1;
+}
+
+static int open_one(struct arena *a, const char *root, const char *id, bool locked,
+		    struct container *ret, struct error *e)
+{
+	_cleanup_fd_ int fd = -1;
+	struct stat st;
+
+	if (state_check_id(id, e) < 0)
+		return -1;
+	*ret = (struct container){ .id = id, .root = root, .dir_fd = -1 };
+	fd = open(arena_printf(a, "%s/%s", root, id),
+		  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ?
+			       not_there(id, e) :
+			       err_sys(e, errno, "open the state of container %s", id);
+	if (locked && lock(fd, id, e) < 0)
+		return -1;
+	/* Deleted while we waited for the lock? */
+	if (fstat(fd, &st) < 0 || st.st_nlink == 0)
+		return not_there(id, e);
+	ret->dir_fd = fd;
+	if (load(a, ret, e) < 0)
+		return -1;
+	ret->dir_fd = fd_take(&fd);
+	return 0;
+}
+
+int state_open(struct cmd_context *c, const char *id, struct container *ret, struct error *e)
+{
+	const char *root = state_root(c, false, e);
+
+	return root ? open_one(c->arena, root, id, true, ret, e) : -1;
+}
+
+int state_peek(struct arena *a, const char *root, const char *id, struct container *ret,
+	       struct error *e)
+{
+	return open_one(a, root, id, false, ret, e);
+}
+
+void state_unlock(struct container *ct)
+{
+	flock(ct->dir_fd, LOCK_UN);
+}
+
+int state_relock(struct container *ct, struct error *e)
+{
+	struct stat st;
+
+	if (lock(ct->dir_fd, ct->id, e) < 0)
+		return -1;
+	if (fstat(ct->dir_fd, &st) == 0 && st.st_nlink > 0)
+		return 0;
+	err_clear(e);
+	e->code = ENOENT;
+	return -1;
+}
+
+void state_close(struct container *ct)
+{
+	fd_closep(&ct->dir_fd);
+	ct->dir_fd = -1;
+}
+
+int state_write_init(struct container *ct, pid_t pid, struct error *e)
+{
+	char line[64];
+	_cleanup_fd_ int fd = -1;
+	int n;
+
+	ct->pid = pid;
+	ct->start_time = state_process_start_time(pid);
+	n = snprintf(line, sizeof(line), "%d %llu\n", (int)pid, (unsigned long long)ct->start_time);
+	fd = openat(ct->dir_fd, "init", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(e, errno, "record the process of container %s", ct->id);
+	return file_write_all(fd, line, (size_t)n, "the process's record", e);
+}
+
+int state_remove(struct container *ct, struct error *e)
+{
+	static const char *const files[] = { "init", "exec.fifo", "result.fifo", "state.json" };
+	_cleanup_fd_ int parent = open(ct->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (parent < 0)
+		return err_sys(e, errno, "open %s", ct->root);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		unlinkat(ct->dir_fd, files[i], 0);
+	if (unlinkat(parent, ct->id, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	return file_remove_tree(parent, ct->id, e);
+}
+
+enum status state_status(struct arena *a, const struct container *ct, bool complete)
+{
+	struct error ignored;
+	struct cgroup *cg;
+
+	if (!ct->pid) {
+		/* No process was recorded: somebody is at it right now, or it came to nothing. */
+		int fd = openat(ct->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		bool busy = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0;
+
+		fd_closep(&fd);
+		return busy ? STATUS_CREATING : STATUS_STOPPED;
+	}
+	if (state_process_start_time(ct->pid) != ct->start_time || !ct->start_time)
+		return STATUS_STOPPED;
+	if (complete && ct->record->cgroup) {
+		cg = cgroup_restore(a, ct->record->cgroup, &ignored);
+		if (cg && cgroup_is_frozen(cg))
+			return STATUS_PAUSED;
+	}
+	return ct->has_fifo ? STATUS_CREATED : STATUS_RUNNING;
+}
+
+const char *state_status_name(enum status s)
+{
+	static const char *const names[] = { "creating", "created", "running", "paused",
+					     "stopped" };
+
+	return names[s];
+}
+
+char *state_json(struct arena *a, const struct container_record *r, const char *status, pid_t pid,
+		 bool pretty)
+{
+	struct json_out *o = json_out_new(a, pretty);
+
+	json_out_object(o);
+	json_out_kstr(o, "ociVersion", r->oci_version ? r->oci_version : OCI_SPEC_VERSION);
+	json_out_kstr(o, "id", r->id);
+	if (pretty)
+		json_out_ki64(o, "pid", pid);
+	json_out_kstr(o, "status", status);
+	if (!pretty && pid > 0)
+		json_out_ki64(o, "pid", pid);
+	json_out_kstr(o, "bundle", r->bundle ? r->bundle : "");
+	if (pretty) {
+		json_out_kstr(o, "rootfs", r->rootfs ? r->rootfs : "");
+		json_out_kstr(o, "created", r->created ? r->created : "");
+	}
+	if (r->annotations_len) {
+		json_out_str(o, "annotations");
+		json_out_object(o);
+		for (size_t i = 0; i < r->annotations_len; i++)
+			json_out_kstr(o, r->annotations[i].key, r->annotations[i].value);
+		json_out_object_end(o);
+	}
+	if (pretty)
+		json_out_kstr(o, "owner", "");
+	json_out_object_end(o);
+	return json_out_finish(o, NULL);
+}

@@ -1,0 +1,87 @@
+/*
+ * A container on disk: ROOT/ID with
+ *   state.json   what create knew, written before the first side effect, never changed
+ *   init         "PID STARTTIME", once the first process exists
+ *   exec.fifo    until start: the first process waits on it; with it result.fifo
+ * The directory itself is locked (flock(2)) by whoever works on the container.
+ */
+#ifndef MRUN_RUNTIME_CONTAINER_STATE_H
+#define MRUN_RUNTIME_CONTAINER_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "oci/base/arena.h"
+#include "oci/base/error.h"
+#include "oci/base/json.h"
+#include "oci/spec/spec.h"
+#include "runtime/cmd/cmd.h"
+
+enum status { STATUS_CREATING, STATUS_CREATED, STATUS_RUNNING, STATUS_PAUSED, STATUS_STOPPED };
+
+/* What state.json holds. */
+struct container_record {
+	char *id, *bundle, *rootfs, *created; /* created: RFC 3339 */
+	char *oci_version;
+	int64_t owner;			 /* uid */
+	struct json_pair *annotations;
+	size_t annotations_len;
+	const struct json_value *cgroup; /* cgroup_restore's */
+	const struct json_value *config; /* config.json as it was (exec, hooks) */
+	const struct json_value *slot;	 /* image mode: what to give back */
+	bool image;			 /* made by the image mode: nothing is left when it ends */
+	bool new_pid_namespace;
+	char *intel_rdt;
+};
+extern const struct json_type container_record_type;
+
+struct container {
+	const char *id;
+	const char *root;	/* directory that holds all containers */
+	int dir_fd;		/* ROOT/ID, locked */
+	struct container_record *record;
+	pid_t pid;		/* 0: none (yet) */
+	uint64_t start_time;	/* of pid, clock ticks since boot (proc_pid_stat(5)) */
+	bool has_fifo;
+};
+
+/* The directory for all containers: --root, else $XDG_RUNTIME_DIR/mrun, else /run/mrun for root,
+ * else a directory in /tmp that is verified to be ours. It is made when MAKE. NULL on error. */
+const char *state_root(struct cmd_context *c, bool make, struct error *e);
+
+/* runc's rule: letters, digits, _ + - . , not "." or "..", at most 1,024 characters. */
+int state_check_id(const char *id, struct error *e);
+
+/* Makes ROOT/ID, locks it and writes state.json. An ID that exists is an error. */
+int state_new(struct cmd_context *c, const char *id, const struct container_record *r,
+	      struct container *ret, struct error *e);
+/* Opens and locks an existing one; waits at most a few seconds for another mrun that works on it.
+ * e->code is ENOENT when there is none: "container X does not exist". */
+int state_open(struct cmd_context *c, const char *id, struct container *ret, struct error *e);
+/* The same without a lock, for a look at it. */
+int state_peek(struct arena *a, const char *root, const char *id, struct container *ret,
+	       struct error *e);
+/* Lets others work on it while we only wait; and takes the lock again. relock: -1 with e->code
+ * ENOENT when somebody removed it meanwhile (E says nothing then: there is nothing left to do). */
+void state_unlock(struct container *ct);
+int state_relock(struct container *ct, struct error *e);
+/* Lets go of it. */
+void state_close(struct container *ct);
+
+int state_write_init(struct container *ct, pid_t pid, struct error *e);
+/* Removes the directory and all in it. */
+int state_remove(struct container *ct, struct error *e);
+
+/* What it is doing now; asks the cgroup whether it is frozen only when COMPLETE. */
+enum status state_status(struct arena *a, const struct container *ct, bool complete);
+const char *state_status_name(enum status s);
+
+/* Start time of a process, 0 when it is gone or a zombie. */
+uint64_t state_process_start_time(pid_t pid);
+
+/* The state JSON of runtime.md for hooks and `mrun state` (PRETTY: with runc's further fields). */
+char *state_json(struct arena *a, const struct container_record *r, const char *status, pid_t pid,
+		 bool pretty);
+
+#endif

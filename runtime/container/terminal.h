@@ -1,0 +1,41 @@
+/* The caller's terminal while a container is attached to it: raw, and given back as it was on every
+ * way out of the program. */
+#ifndef MRUN_RUNTIME_CONTAINER_TERMINAL_H
+#define MRUN_RUNTIME_CONTAINER_TERMINAL_H
+
+#include <stdbool.h>
+
+#include "oci/base/error.h"
+
+/* Makes the terminal FD raw; it is restored by terminal_restore, at exit(3) and by fatal signals.
+ * KEEP_OUTPUT: output processing stays on (runc's attached mode, with ONLCR off on the container's
+ * side). Not a terminal: nothing happens. */
+int terminal_raw(int fd, bool keep_output, struct error *e);
+void terminal_restore(void);
+
+/* The window size of FD onto the terminal MASTER. */
+void terminal_copy_size(int fd, int master);
+/* No CR before LF on the container's side. */
+void terminal_clear_onlcr(int master);
+
+/* Both directions between the caller (stdin, stdout) and MASTER. A slow reader of stdout or a
+ * container that does not read never blocks us: what cannot be written waits in a buffer, and
+ * nothing more is read in that direction meanwhile. */
+struct relay_buffer {
+	char data[16384];
+	unsigned start, len;
+};
+struct relay {
+	int master;
+	bool use_stdin, stdin_open, master_open;
+	struct relay_buffer in, out;
+};
+struct pollfd;
+/* Fills up to three entries; returns how many. */
+int relay_poll(struct relay *r, struct pollfd *p);
+/* Moves what can be moved after poll(2) filled N entries. */
+void relay_move(struct relay *r, const struct pollfd *p, int n);
+/* After the container's end: what is still in the terminal goes out, for a bounded time. */
+void relay_drain(struct relay *r);
+
+#endif

@@ -1,0 +1,186 @@
+/* See slot.h. The order of taking: open or make run/<n>, lock it without waiting, see whether it is
+ * kept, empty it, give u the uppermost layer's attributes. */
+#include "runtime/image/slot.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "oci/base/file.h"
+#include "oci/base/path.h"
+#include "oci/base/str.h"
+#include "runtime/image/layers.h"
+
+#define MAX_SLOTS 100000
+#define KEEP_FILE "keep"
+
+/* Empties a directory as far as the caller may. 1: it is as if new; 0: not; -errno. */
+static int empty(int dirfd, const char *name)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct error ignored;
+	struct dirent *d;
+	DIR *dir;
+	int clean = 1;
+
+	if (fd < 0)
+		return -errno;
+	/* Attributes that a container gave to its / (an ACL) are not for the next one. */
+	if (flistxattr(fd, NULL, 0) > 0)
+		clean = 0;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return -ENOMEM;
+	}
+	while ((d = readdir(dir)))
+		if (!str_eq(d->d_name, ".") && !str_eq(d->d_name, "..") &&
+		    file_remove_tree(fd, d->d_name, &ignored) < 0)
+			clean = 0;
+	closedir(dir);
+	if (!clean && unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
+		return -ENOENT;
+	return clean;
+}
+
+/* Makes a directory of the mapped root's. The caller is that user, or root. */
+static int make_dir(int dirfd, const char *name, const struct idmap *m, struct error *e)
+{
+	if (mkdirat(dirfd, name, 0700) < 0)
+		return errno == EEXIST ? 0 : err_sys(e, errno, "make the directory %s", name);
+	if (geteuid() == 0 && fchownat(dirfd, name, (uid_t)idmap_host_uid(m, 0),
+				       (gid_t)idmap_host_gid(m, 0), AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(e, errno, "give %s to the container's root", name);
+	return 0;
+}
+
+/* Whether the container that KEEP names is still there. */
+static bool is_kept(struct arena *a, int slot_fd, const char *state_dir)
+{
+	struct error ignored;
+	struct stat st;
+	char *id;
+
+	if (file_read(a, slot_fd, KEEP_FILE, 4096, &id, NULL, &ignored) < 0)
+		return false;
+	if (!state_dir || !*id || strchr(id, '/'))
+		return true;
+	return stat(path_join(a, state_dir, id), &st) == 0;
+}
+
+/* u and w as a container needs them: there, and u empty. What the kernel keeps in w (one empty
+ * directory that a later mount cleans) stays. */
+static int prepare(struct arena *a, int slot_fd, const struct idmap *m, struct error *e)
+{
+	int r = empty(slot_fd, "u");
+
+	if (r == 0) {
+		if (layers_remove_tree(a, slot_fd, "u", m, e) < 0 ||
+		    layers_remove_tree(a, slot_fd, "w", m, e) < 0)
+			return -1;
+		r = -ENOENT;
+	}
+	if (r == 1)
+		return 0;
+	if (r != -ENOENT)
+		return err_sys(e, -r, "open the directory u");
+	return make_dir(slot_fd, "w", m, e) < 0 ? -1 : make_dir(slot_fd, "u", m, e);
+}
+
+/* The root of the merged tree is u: it gets what the image's root directory has. */
+static int copy_attributes(int cache_fd, const char *top, int slot_fd, struct error *e)
+{
+	_cleanup_fd_ int u = openat(slot_fd, "u", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat from, to;
+
+	if (u < 0)
+		return err_sys(e, errno, "open the directory u");
+	if (fstatat(cache_fd, top, &from, AT_SYMLINK_NOFOLLOW) < 0 || fstat(u, &to) < 0)
+		return err_sys(e, errno, "stat %s", top);
+	if (from.st_uid != to.st_uid || from.st_gid != to.st_gid) {
+		/* As a user this works for the own ids only; another owner of / is rare. */
+		if (fchown(u, from.st_uid, from.st_gid) < 0 && geteuid() == 0)
+			return err_sys(e, errno, "set the owner of the container's /");
+	}
+	if ((from.st_mode ^ to.st_mode) & 07777 && fchmod(u, from.st_mode & 07777) < 0)
+		return err_sys(e, errno, "set the mode of the container's /");
+	if (from.st_mtim.tv_sec != to.st_mtim.tv_sec || from.st_mtim.tv_nsec != to.st_mtim.tv_nsec) {
+		const struct timespec times[2] = { from.st_atim, from.st_mtim };
+
+		futimens(u, times);
+	}
+	return 0;
+}
+
+static int try_slot(struct arena *a, int cache_fd, const char *name, const char *keep_id,
+		    const struct idmap *m, const char *state_dir, bool *busy, struct error *e)
+{
+	_cleanup_fd_ int fd = -1;
+
+	if (make_dir(cache_fd, name, m, e) < 0)
+		return -1;
+	fd = openat(cache_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, errno, "open %s", name);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		*busy = errno == EWOULDBLOCK;
+		return err_sys(e, errno, "lock %s", name);
+	}
+	if (faccessat(fd, KEEP_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		*busy = is_kept(a, fd, state_dir);
+		if (*busy)
+			return -1;
+		unlinkat(fd, KEEP_FILE, 0);
+	}
+	if (prepare(a, fd, m, e) < 0)
+		return err_wrap(e, "prepare the container's directory %s", name);
+	if (keep_id && file_replace(fd, KEEP_FILE, keep_id, strlen(keep_id), 0600, false, e) < 0)
+		return -1;
+	return fd_take(&fd);
+}
+
+int slot_take(struct arena *a, int cache_fd, const char *top, const struct idmap *m,
+	      const char *keep_id, const char *state_dir, struct slot *ret, struct error *e)
+{
+	*ret = (struct slot){ .fd = -1, .cache_fd = cache_fd };
+	if (make_dir(cache_fd, "run", m, e) < 0)
+		return -1;
+	for (unsigned i = 0; i < MAX_SLOTS; i++) {
+		char *name = arena_printf(a, "run/%u", i);
+		bool busy = false;
+		int fd = try_slot(a, cache_fd, name, keep_id, m, state_dir, &busy, e);
+
+		if (fd < 0 && busy) {
+			err_clear(e);
+			continue;
+		}
+		if (fd < 0)
+			return -1;
+		if (copy_attributes(cache_fd, top, fd, e) < 0) {
+			close(fd);
+			return -1;
+		}
+		ret->fd = fd;
+		ret->name = name;
+		return 0;
+	}
+	return err_msg(e, "%d containers run already", MAX_SLOTS);
+}
+
+void slot_release(struct arena *a, struct slot *s, const struct idmap *m)
+{
+	struct error ignored;
+
+	if (s->fd < 0)
+		return;
+	if (faccessat(s->fd, KEEP_FILE, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		prepare(a, s->fd, m, &ignored);
+	close(s->fd);
+	s->fd = -1;
+}

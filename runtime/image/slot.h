@@ -1,0 +1,36 @@
+/*
+ * Slots: where a container's own files lie, the overlay's upper and work directories, below the cache
+ * directory of its id mapping (so that they are on the layers' file system and the mapped root's).
+ *
+ *   run/<n>        carries an exclusive flock(2) while a container uses it
+ *       u, w       upper and work directory
+ *       keep       the id of a container that was asked to be kept; the slot is its until the
+ *                  container is deleted
+ *
+ * A slot is used again by the next run: making a directory is what costs most of a start on a slow
+ * disk. One whose container wrote something, or that a killed mrun left behind, is emptied first,
+ * from inside the user namespace: the files may be the subordinate ids'.
+ */
+#ifndef MRUN_RUNTIME_IMAGE_SLOT_H
+#define MRUN_RUNTIME_IMAGE_SLOT_H
+
+#include "oci/base/arena.h"
+#include "oci/base/error.h"
+#include "runtime/init/idmap.h"
+
+struct slot {
+	int fd;		  /* the directory, locked; -1: none */
+	const char *name; /* "run/3", relative to cache_fd */
+	int cache_fd;	  /* not ours to close */
+};
+
+/* Takes a slot; TOP is the name of the uppermost layer's directory below CACHE_FD, whose owner, mode
+ * and times the root of the merged tree gets. ID and KEEP as above; STATE_DIR is where containers'
+ * state directories are, to see whether a kept one still exists. */
+int slot_take(struct arena *a, int cache_fd, const char *top, const struct idmap *m,
+	      const char *keep_id, const char *state_dir, struct slot *ret, struct error *e);
+/* Empties the slot unless it is kept, and lets it go. What cannot be emptied now is emptied by the
+ * next run. */
+void slot_release(struct arena *a, struct slot *s, const struct idmap *m);
+
+#endif

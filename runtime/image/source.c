@@ -1,0 +1,421 @@
+/*
+ * image_resolve: the store, then sources; and loading a source: parse the reference, open it, let
+ * the unpacker take an archive apart, hand over to the reader of its format, commit. The attacks
+ * that this stops: an archive whose names or links lead elsewhere (they are looked up in a list and
+ * never opened), an OCI directory whose blobs are links out of it (opened in its root), a source
+ * that lies about a digest or size.
+ */
+#include "runtime/image/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "oci/base/file.h"
+#include "oci/base/path.h"
+#include "oci/base/str.h"
+#include "oci/image/digest.h"
+#include "oci/image/name.h"
+#include "oci/store/images.h"
+#include "runtime/image/source_load.h"
+
+static const struct transport {
+	const char *prefix;
+	enum source_kind kind;
+} transports[] = {
+	{ "docker-archive:", SOURCE_DOCKER_ARCHIVE },
+	{ "oci-archive:", SOURCE_OCI_ARCHIVE },
+	{ "oci:", SOURCE_OCI_DIR },
+};
+
+/* PATH[:REF]: a path may have colons in it, so the longest... first existing front part wins. */
+static void split_ref(struct arena *a, const char *s, struct source *src)
+{
+	struct stat st;
+
+	src->path = s;
+	if (stat(s, &st) == 0)
+		return;
+	for (const char *p = strchr(s, ':'); p; p = strchr(p + 1, ':')) {
+		char *front = arena_strndup(a, s, (size_t)(p - s));
+
+		if (stat(front, &st) == 0) {
+			src->path = front;
+			src->ref = p[1] ? p + 1 : NULL;
+			return;
+		}
+	}
+}
+
+bool source_parse(struct arena *a, const char *ref, bool files, struct source *ret)
+{
+	struct source src = { .kind = SOURCE_ANY, .label = ref };
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++)
+		if (str_has_prefix(ref, transports[i].prefix)) {
+			src.kind = transports[i].kind;
+			split_ref(a, ref + strlen(transports[i].prefix), &src);
+			*ret = src;
+			return true;
+		}
+	if (ref[0] != '/' && !str_has_prefix(ref, "./") && !str_has_prefix(ref, "../") &&
+	    !str_eq(ref, ".") && !str_eq(ref, "..") && (!files || stat(ref, &st) < 0))
+		return false;
+	split_ref(a, ref, &src);
+	*ret = src;
+	return true;
+}
+
+static int by_path(const void *x, const void *y)
+{
+	const struct source_file *a = x, *b = y;
+	int r = strcmp(a->path, b->path);
+
+	/* Of two entries of a name the later one counts: it comes first here. */
+	return r ? r : (a->order < b->order) - (a->order > b->order);
+}
+
+static const struct archive_entry *find_entry(struct source_load *l, const char *path)
+{
+	char *want = path_clean(l->a, path);
+
+	for (int hops = 0; hops < 16; hops++) {
+		const struct archive_entry *en = NULL;
+		size_t low = 0, high = l->files_len;
+		char *slash;
+
+		while (low < high) {
+			size_t mid = low + (high - low) / 2;
+
+			if (strcmp(l->files[mid].path, want) < 0)
+				low = mid + 1;
+			else
+				high = mid;
+		}
+		if (low < l->files_len && str_eq(l->files[low].path, want))
+			en = l->files[low].entry;
+		if (!en || en->type == 'd' || en->type == 'f')
+			return en;
+		if (en->type == 'h' || en->link[0] == '/') {
+			want = path_clean(l->a, en->link);
+		} else {
+			slash = strrchr(want, '/');
+			want = path_clean(l->a, arena_printf(l->a, "%.*s/%s", (int)(slash - want),
+							     want, en->link));
+		}
+	}
+	return NULL;
+}
+
+bool source_has(struct source_load *l, const char *path)
+{
+	const struct archive_entry *en;
+	struct error ignored;
+	int fd;
+
+	if (l->archive) {
+		en = find_entry(l, path);
+		return en && en->type == 'f';
+	}
+	fd = source_open(l, path, NULL, &ignored);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+int source_open(struct source_load *l, const char *path, const struct archive_entry **ret_entry,
+		struct error *e)
+{
+	const struct archive_entry *en = NULL;
+	struct stat st;
+	int fd;
+
+	if (l->archive) {
+		en = find_entry(l, path);
+		if (!en || en->type != 'f')
+			return err_sys(e, ENOENT, "find %s in the archive", path);
+		fd = openat(l->dirfd, arena_printf(l->a, "%u", en->number),
+			    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0) /* a layer that another image has as well was taken in already */
+			fd = openat(l->staging->fd, digest_hex(en->digest),
+				    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			fd = -errno;
+	} else {
+		fd = path_try_open_in_root(l->dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	}
+	if (fd < 0)
+		return err_sys(e, -fd, "open %s", path);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return err_msg(e, "open %s: not a regular file", path);
+	}
+	if (ret_entry)
+		*ret_entry = en;
+	return fd;
+}
+
+int source_read(struct source_load *l, const char *path, char **ret, size_t *ret_len,
+		struct error *e)
+{
+	_cleanup_fd_ int fd = source_open(l, path, NULL, e);
+
+	if (fd < 0)
+		return -1;
+	return file_read_fd(l->a, fd, path, OCI_JSON_MAX, ret, ret_len, e);
+}
+
+int source_add(struct source_load *l, const struct oci_descriptor *d, const char *config_digest,
+	       const char *name, struct error *e)
+{
+	struct source_image *items = ARENA_ARRAY(l->a, l->found.n + 1, struct source_image);
+	struct source_image *added = &items[l->found.n];
+	struct image_name parsed;
+
+	if (name) {
+		if (image_name_parse(l->a, name, &parsed, e) < 0)
+			return -1;
+		name = image_name_tagged(l->a, &parsed);
+	}
+	if (l->found.n)
+		memcpy(items, l->found.items, l->found.n * sizeof(*items));
+	added->entry.descriptor = *d;
+	added->entry.name = name;
+	added->config_digest = config_digest;
+	l->found.items = items;
+	l->found.n++;
+	return 0;
+}
+
+bool source_platform_fits(const struct source_load *l, const struct oci_image_config *c)
+{
+	struct oci_platform have = { .os = c->os, .architecture = c->architecture,
+				     .variant = c->variant };
+
+	return !l->platform_given || platform_rank(&l->platform, &have) > 0;
+}
+
+bool source_ref_matches(struct source_load *l, const char *name)
+{
+	const char *ref = l->src->ref, *x, *y;
+
+	if (!ref || !name)
+		return !ref;
+	if (str_eq(ref, name))
+		return true;
+	x = image_name_normalise(l->a, ref);
+	y = image_name_normalise(l->a, name);
+	return x && y && str_eq(x, y);
+}
+
+static int open_archive(struct source_load *l, int in, struct error *e)
+{
+	struct archive_entry *entries;
+	size_t n;
+
+	l->dirfd = staging_mkdir(l->staging, "in", e);
+	if (l->dirfd < 0 || unpacker_archive(l->a, in, l->dirfd, &entries, &n, e) < 0)
+		return -1;
+	l->archive = true;
+	l->files = ARENA_ARRAY(l->a, n, struct source_file);
+	for (size_t i = 0; i < n; i++)
+		l->files[l->files_len++] =
+			(struct source_file){ path_clean(l->a, entries[i].name), &entries[i], i };
+	qsort(l->files, l->files_len, sizeof(*l->files), by_path);
+	return 0;
+}
+
+static int read_format(struct source_load *l, struct error *e)
+{
+	bool oci = source_has(l, "index.json") && source_has(l, "oci-layout");
+	bool docker = l->archive && source_has(l, "manifest.json");
+	enum source_kind kind = l->src->kind;
+
+	if (kind == SOURCE_DOCKER_ARCHIVE ? docker : docker && !oci && kind == SOURCE_ANY)
+		return source_load_docker(l, e);
+	if (kind != SOURCE_DOCKER_ARCHIVE && oci)
+		return source_load_oci(l, e);
+	if (kind == SOURCE_DOCKER_ARCHIVE) {
+		err_msg(e, "not a docker-archive: it has no manifest.json");
+		if (oci)
+			err_hint(e, "it is an OCI layout: try oci-archive:");
+	} else if (!l->archive) {
+		err_msg(e, "not an image: an OCI layout directory has the files oci-layout and "
+			   "index.json");
+	} else {
+		err_msg(e, "not an image: it has neither manifest.json (docker save) nor index.json "
+			   "(OCI)");
+		if (docker)
+			err_hint(e, "it is what docker save writes: try docker-archive:");
+	}
+	return err_hint(e, "the tar of a root file system is brought in with 'mrun import FILE NAME'");
+}
+
+static int load_into(struct source_load *l, struct error *e)
+{
+	const struct source *src = l->src;
+	_cleanup_fd_ int in = -1;
+	struct stat st;
+
+	if (!src->path)
+		in = fcntl(0, F_DUPFD_CLOEXEC, 3);
+	else
+		in = open(src->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (in < 0)
+		return err_sys(e, errno, "open");
+	if (fstat(in, &st) < 0)
+		return err_sys(e, errno, "stat");
+	if (S_ISDIR(st.st_mode)) {
+		if (src->kind == SOURCE_DOCKER_ARCHIVE || src->kind == SOURCE_OCI_ARCHIVE)
+			return err_sys(e, EISDIR, "read");
+		l->dirfd = fd_take(&in);
+	} else if (src->kind == SOURCE_OCI_DIR) {
+		err_sys(e, ENOTDIR, "open");
+		return err_hint(e, "for an archive write oci-archive:%s", src->path);
+	} else if (open_archive(l, in, e) < 0) {
+		return -1;
+	}
+	return read_format(l, e);
+}
+
+static int check_one(const struct source_load *l, struct error *e)
+{
+	struct strlist names = { 0 };
+	char *list = arena_strdup(l->a, "");
+	bool several = false;
+
+	for (size_t i = 0; i < l->found.n; i++) {
+		const struct source_image *im = &l->found.items[i];
+		const char *name = im->entry.name ? im->entry.name : im->config_digest;
+
+		several |= !str_eq(im->config_digest, l->found.items[0].config_digest);
+		strlist_add(l->a, &names, name);
+		list = arena_printf(l->a, "%s%s%s", list, i ? ", " : "", name);
+	}
+	if (!several)
+		return 0;
+	err_msg(e, "it holds several images: %s", list);
+	return err_hint(e, "name one (docker-archive:FILE:NAME, oci:DIR:NAME), or 'mrun load' them "
+			   "all and run one by its name");
+}
+
+int source_load(struct arena *a, struct store *s, const struct source *src, const char *platform,
+		bool one, struct source_images *ret, struct error *e)
+{
+	_cleanup_staging_ struct staging st = STAGING_NONE;
+	struct source_load l = { .a = a, .src = src, .staging = &st, .dirfd = -1 };
+	struct staging_entry *entries;
+	int r;
+
+	l.platform_given = platform != NULL;
+	if (platform_parse(a, platform, &l.platform, e) < 0 || staging_begin(a, s, &st, e) < 0)
+		return -1;
+	r = load_into(&l, e);
+	if (r == 0 && !l.found.n)
+		r = err_msg(e, "it holds no image");
+	if (r == 0 && one)
+		r = check_one(&l, e);
+	if (l.dirfd >= 0)
+		close(l.dirfd);
+	if (r == 0) {
+		entries = ARENA_ARRAY(a, l.found.n, struct staging_entry);
+		for (size_t i = 0; i < l.found.n; i++)
+			entries[i] = l.found.items[i].entry;
+		r = staging_commit(a, &st, entries, l.found.n, e);
+	}
+	if (r < 0) {
+		err_wrap(e, "load image from %s", src->label);
+		e->exit_code = ERR_EXIT_RUNTIME;
+		return -1;
+	}
+	*ret = l.found;
+	return 0;
+}
+
+static int check_platform(struct arena *a, const struct store_image *im, const char *platform,
+			  const char *name, struct error *e)
+{
+	struct oci_platform want, have = { .os = im->config->os,
+					   .architecture = im->config->architecture,
+					   .variant = im->config->variant };
+
+	if (!platform)
+		return 0;
+	if (platform_parse(a, platform, &want, e) < 0)
+		return -1;
+	if (platform_rank(&want, &have) == 0)
+		return err_msg(e, "image %s is for %s, not for %s", name,
+			       platform_format(a, &have), platform_format(a, &want));
+	return 0;
+}
+
+static int fill(struct arena *a, struct store *s, const struct oci_descriptor *d,
+		const char *platform, const char *ref, struct image *ret, struct error *e)
+{
+	struct oci_platform want;
+	struct store_image im;
+	struct image out = { 0 };
+
+	if (platform_parse(a, platform, &want, e) < 0 ||
+	    store_image_read(a, s, d, &want, ref, &im, e) < 0 ||
+	    check_platform(a, &im, platform, ref, e) < 0)
+		return -1;
+	out.name = im.name ? im.name : im.config_digest;
+	out.manifest_digest = im.manifest_descriptor.digest;
+	out.config_digest = im.config_digest;
+	out.config = im.config;
+	out.layers_len = im.manifest->layers_len;
+	out.layers = ARENA_ARRAY(a, out.layers_len, struct layer);
+	for (size_t i = 0; i < out.layers_len; i++) {
+		const struct oci_descriptor *layer = &im.manifest->layers[i];
+
+		out.layers[i] = (struct layer){ .digest = layer->digest,
+						.diff_id = im.config->rootfs->diff_ids[i],
+						.media_type = layer->media_type,
+						.size = (uint64_t)layer->size };
+	}
+	out.blobs_fd = s->blobs;
+	s->blobs = -1;
+	*ret = out;
+	return 0;
+}
+
+static int resolve(struct arena *a, struct store *s, const char *ref, const char *platform,
+		   struct image *ret, struct error *e)
+{
+	const struct oci_descriptor *entry = NULL;
+	struct source_images loaded;
+	struct oci_platform want;
+	struct oci_index *x;
+	struct source src;
+	int found = 0;
+
+	if (!source_parse(a, ref, false, &src)) {
+		x = store_index(a, s, e);
+		if (!x || platform_parse(a, platform, &want, e) < 0)
+			return -1;
+		found = store_find(a, s, x, ref, &want, &entry, e);
+		if (found > 0)
+			return fill(a, s, entry, platform, ref, ret, e);
+		if (!source_parse(a, ref, true, &src))
+			return found < 0 ? -1 : store_not_found(a, x, ref, true, e);
+	}
+	if (source_load(a, s, &src, platform, true, &loaded, e) < 0)
+		return -1;
+	return fill(a, s, &loaded.items[0].entry.descriptor, platform, ref, ret, e);
+}
+
+int image_resolve(struct arena *a, const char *ref, const char *platform, struct image *ret,
+		  struct error *e)
+{
+	_cleanup_store_ struct store s = STORE_CLOSED;
+
+	if (store_open(a, &s, e) == 0 && resolve(a, &s, ref, platform, ret, e) == 0)
+		return 0;
+	e->exit_code = ERR_EXIT_RUNTIME;
+	return -1;
+}

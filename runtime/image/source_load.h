@@ -1,0 +1,54 @@
+/* Between source.c and the readers of the two formats (source_docker.c, source_oci.c). */
+#ifndef MRUN_RUNTIME_IMAGE_SOURCE_LOAD_H
+#define MRUN_RUNTIME_IMAGE_SOURCE_LOAD_H
+
+#include "oci/image/platform.h"
+#include "runtime/image/source.h"
+#include "runtime/image/unpacker.h"
+
+/* The files of a source: of a directory below DIRFD, or of an archive that the unpacker took apart
+ * into files called by number in DIRFD. */
+struct source_file {
+	const char *path; /* cleaned, from "/" */
+	const struct archive_entry *entry;
+	size_t order;
+};
+struct source_load {
+	struct arena *a;
+	const struct source *src;
+	struct staging *staging;
+	int dirfd;
+	bool archive;
+	struct source_file *files; /* archive: sorted by path */
+	size_t files_len;
+	struct oci_platform platform;
+	bool platform_given;
+	struct source_images found;
+};
+
+/* Opens file PATH of the source; -1 with e->code ENOENT when there is none. An archive's links are
+ * followed within its names. *ret_entry (may be NULL): of an archive, else NULL. */
+int source_open(struct source_load *l, const char *path, const struct archive_entry **ret_entry,
+		struct error *e);
+bool source_has(struct source_load *l, const char *path);
+/* Reads a JSON file of at most OCI_JSON_MAX. */
+int source_read(struct source_load *l, const char *path, char **ret, size_t *ret_len,
+		struct error *e);
+
+/* Takes the layer in file PATH into the staging directory. D has the digest and size that it must
+ * have; D->digest NULL: whatever it has, filled in then, with the media type. What it inflates to
+ * must be DIFF_ID. */
+int source_stage_layer(struct source_load *l, const char *path, struct oci_descriptor *d,
+		       const char *diff_id, struct error *e);
+/* Adds one to l->found. NAME as it stood there, NULL: none. */
+int source_add(struct source_load *l, const struct oci_descriptor *d, const char *config_digest,
+	       const char *name, struct error *e);
+/* Whether an image of this config is what was asked for. */
+bool source_platform_fits(const struct source_load *l, const struct oci_image_config *c);
+/* Whether NAME, a name in the source, is the one that l->src->ref asks for. */
+bool source_ref_matches(struct source_load *l, const char *name);
+
+int source_load_docker(struct source_load *l, struct error *e);
+int source_load_oci(struct source_load *l, struct error *e);
+
+#endif

@@ -1,0 +1,132 @@
+/* See attributes.h. Files of /proc are written below a descriptor that was found to be a procfs: a
+ * fake /proc would swallow the label of AppArmor or SELinux (CVE-2019-16884, CVE-2025-52881). */
+#include "runtime/init/attributes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/ioprio.h>
+#include <linux/sched.h>
+#include <linux/sched/types.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/syscall.h>
+
+#include "oci/base/file.h"
+#include "oci/base/str.h"
+
+static int set_scheduler(const struct oci_scheduler *s, struct error *e)
+{
+	static const struct {
+		const char *name;
+		uint64_t flag;
+	} flags[] = { { "SCHED_FLAG_RESET_ON_FORK", 0x01 }, { "SCHED_FLAG_RECLAIM", 0x02 },
+		      { "SCHED_FLAG_DL_OVERRUN", 0x04 },    { "SCHED_FLAG_KEEP_POLICY", 0x08 },
+		      { "SCHED_FLAG_KEEP_PARAMS", 0x10 },   { "SCHED_FLAG_UTIL_CLAMP_MIN", 0x20 },
+		      { "SCHED_FLAG_UTIL_CLAMP_MAX", 0x40 } };
+	struct sched_attr attr = { .size = sizeof(attr), .sched_policy = (uint32_t)s->policy - 1 };
+
+	for (size_t i = 0; s->flags && s->flags[i]; i++) {
+		bool found = false;
+
+		for (size_t k = 0; k < sizeof(flags) / sizeof(flags[0]); k++)
+			if (str_eq(flags[k].name, s->flags[i])) {
+				attr.sched_flags |= flags[k].flag;
+				found = true;
+			}
+		if (!found)
+			return err_msg(e, "process.scheduler.flags[%zu]: unknown flag '%s'", i,
+				       s->flags[i]);
+	}
+	attr.sched_nice = s->nice ? *s->nice : 0;
+	attr.sched_priority = s->priority ? (uint32_t)*s->priority : 0;
+	attr.sched_runtime = s->runtime ? *s->runtime : 0;
+	attr.sched_deadline = s->deadline ? *s->deadline : 0;
+	attr.sched_period = s->period ? *s->period : 0;
+	if (syscall(SYS_sched_setattr, 0, &attr, 0) < 0)
+		return err_sys(e, errno, "process.scheduler: set it");
+	return 0;
+}
+
+static int set_io_priority(const struct oci_io_priority *s, struct error *e)
+{
+	int value = s->priority ? *s->priority : 0;
+
+	if (value < 0 || value > 7)
+		return err_msg(e, "process.ioPriority.priority: %d is not from 0 to 7", value);
+	if (syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
+		    IOPRIO_PRIO_VALUE(s->class, value)) < 0)
+		return err_sys(e, errno, "process.ioPriority: set it");
+	return 0;
+}
+
+static int set_personality(const struct oci_personality *s, struct error *e)
+{
+	unsigned long value = s->domain == 2 ? PER_LINUX32 : PER_LINUX;
+
+	if (s->flags && s->flags[0])
+		return err_msg(e, "linux.personality.flags: none are defined");
+	if (personality(value) < 0)
+		return err_sys(e, errno, "linux.personality: set it");
+	return 0;
+}
+
+static int write_proc(int proc, const char *file, const char *value, struct error *e)
+{
+	if (proc < 0)
+		return err_msg(e, "write %s: there is no /proc", file);
+	return file_write_existing(proc, file, value, e);
+}
+
+/* AppArmor's newer directory, then the shared one. */
+static int set_label(int proc, const char *label, bool apparmor, struct error *e)
+{
+	char value[4200];
+
+	snprintf(value, sizeof(value), "%s%s", apparmor ? "exec " : "", label);
+	if (apparmor && faccessat(proc, "self/attr/apparmor/exec", F_OK, 0) == 0)
+		return write_proc(proc, "self/attr/apparmor/exec", value, e);
+	return write_proc(proc, "self/attr/exec", value, e);
+}
+
+static int set_oom_score(const struct process_plan *p, int proc, struct error *e)
+{
+	char value[16];
+
+	snprintf(value, sizeof(value), "%d", *p->spec->oom_score_adj);
+	if (write_proc(proc, "self/oom_score_adj", value, e) == 0)
+		return 0;
+	/* Lowering it below the caller's own needs CAP_SYS_RESOURCE of the host: rootless clients
+	 * ask for it all the same, and the container is no worse off than its caller. */
+	return (e->code == EACCES || e->code == EPERM) ?
+		       0 :
+		       err_wrap(e, "process.oomScoreAdj");
+}
+
+int attributes_apply(const struct process_plan *p, int proc, struct error *e)
+{
+	const struct oci_process *s = p->spec;
+
+	if (s->oom_score_adj && set_oom_score(p, proc, e) < 0)
+		return -1;
+	if (s->scheduler && set_scheduler(s->scheduler, e) < 0)
+		return -1;
+	if (s->io_priority && set_io_priority(s->io_priority, e) < 0)
+		return -1;
+	if (p->personality_spec && set_personality(p->personality_spec, e) < 0)
+		return -1;
+	if (s->apparmor_profile && *s->apparmor_profile &&
+	    !str_eq(s->apparmor_profile, "unconfined")) {
+		if (access("/sys/module/apparmor/parameters/enabled", F_OK) != 0)
+			return err_msg(e, "process.apparmorProfile: this kernel has no AppArmor");
+		if (set_label(proc, s->apparmor_profile, true, e) < 0)
+			return err_wrap(e, "process.apparmorProfile");
+	}
+	if (s->selinux_label && *s->selinux_label) {
+		if (access("/sys/fs/selinux/enforce", F_OK) != 0)
+			return err_msg(e, "process.selinuxLabel: SELinux is not enabled here");
+		if (set_label(proc, s->selinux_label, false, e) < 0)
+			return err_wrap(e, "process.selinuxLabel");
+	}
+	return 0;
+}

@@ -1,0 +1,27 @@
+/* Names of capabilities to bits, by libcap's table (capabilities(7)). */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/capability.h>
+
+#include "oci/base/str.h"
+#include "runtime/init/plan.h"
+
+int capabilities_parse(char *const *names, uint64_t *ret, const char *where, struct error *e)
+{
+	*ret = 0;
+	for (size_t i = 0; names && names[i]; i++) {
+		char lower[64];
+		cap_value_t v;
+
+		snprintf(lower, sizeof(lower), "%s", names[i]);
+		for (char *p = lower; *p; p++)
+			if (*p >= 'A' && *p <= 'Z')
+				*p = (char)(*p + 32);
+		/* libcap also takes plain numbers; the specification does not. */
+		if (!str_has_prefix(lower, "cap_") || cap_from_name(lower, &v) < 0 || v > 63)
+			return err_msg(e, "%s[%zu]: unknown capability '%s'", where, i, names[i]);
+		*ret |= 1ULL << v;
+	}
+	return 0;
+}

@@ -1,0 +1,361 @@
+/* See idmap.h. Helpers found on the host are looked up in a fixed list of directories and get no
+ * environment: a PATH or an LD_PRELOAD of the caller's cannot put another program in their place. */
+#include "runtime/init/idmap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "oci/base/file.h"
+#include "oci/base/str.h"
+
+#define SUBID_MAX_SIZE (4u * 1024 * 1024)
+
+/* The user's name in the host's /etc/passwd: subuid(5) lists names or numbers. */
+static const char *passwd_name(struct arena *a, uid_t uid)
+{
+	struct error ignored;
+	char *text;
+
+	if (file_read(a, AT_FDCWD, "/etc/passwd", SUBID_MAX_SIZE, &text, NULL, &ignored) < 0)
+		return NULL;
+	for (char *line = text; line && *line;) {
+		char *next = strchr(line, '\n');
+		char **f;
+		uint64_t id;
+
+		if (next)
+			*next++ = 0;
+		f = str_split(a, line, ':');
+		if (str_list_len(f) >= 4 && str_to_u64(f[2], UINT32_MAX, &id) && id == uid)
+			return f[0];
+		line = next;
+	}
+	return NULL;
+}
+
+/* The largest range that FILE gives to the user; false when there is none. */
+static bool subordinate_range(struct arena *a, const char *file, uid_t uid, const char *name,
+			      uint32_t *first, uint32_t *count)
+{
+	struct error ignored;
+	char *text, number[16];
+
+	*count = 0;
+	snprintf(number, sizeof(number), "%u", uid);
+	if (file_read(a, AT_FDCWD, file, SUBID_MAX_SIZE, &text, NULL, &ignored) < 0)
+		return false;
+	for (char *line = text; line && *line;) {
+		char *next = strchr(line, '\n');
+		char **f;
+		uint64_t start, n;
+
+		if (next)
+			*next++ = 0;
+		f = str_split(a, line, ':');
+		if (str_list_len(f) == 3 && (str_eq(f[0], number) || (name && str_eq(f[0], name))) &&
+		    str_to_u64(f[1], UINT32_MAX, &start) && str_to_u64(f[2], UINT32_MAX, &n) &&
+		    start > 0 && start + n <= UINT32_MAX && n > *count) {
+			*first = (uint32_t)start;
+			*count = (uint32_t)n;
+		}
+		line = next;
+	}
+	return *count > 0;
+}
+
+static const char *find_helper(const char *name)
+{
+	static const char *const dirs[] = { "/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin",
+					    "/run/current-system/sw/bin", "/run/wrappers/bin" };
+	static _Thread_local char path[2][64];
+	char *p = path[name[3] == 'g'];
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(p, sizeof(path[0]), "%s/%s", dirs[i], name);
+		if (access(p, X_OK) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+static void add(struct arena *a, struct oci_id_mapping **list, size_t *len, uint32_t container,
+		uint32_t host, uint32_t size)
+{
+	struct oci_id_mapping *m = ARENA_ARRAY(a, *len + 1, struct oci_id_mapping);
+
+	if (*len)
+		memcpy(m, *list, *len * sizeof(*m));
+	m[*len] = (struct oci_id_mapping){ container, host, size };
+	*list = m;
+	(*len)++;
+}
+
+void idmap_single(struct arena *a, uid_t uid, gid_t gid, struct idmap *ret)
+{
+	*ret = (struct idmap){ .single = true };
+	add(a, &ret->uids, &ret->uids_len, uid, geteuid(), 1);
+	add(a, &ret->gids, &ret->gids_len, gid, getegid(), 1);
+}
+
+/* Whether ids FIRST.. are mapped in the namespace that we are in (root inside a container may
+ * have fewer ids than the world). */
+static bool range_mapped_here(struct arena *a, uint32_t first, uint32_t count)
+{
+	struct error ignored;
+	char *text, *save = NULL;
+
+	if (file_read(a, AT_FDCWD, "/proc/self/uid_map", 65536, &text, NULL, &ignored) < 0)
+		return true;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		unsigned inside, outside, n;
+
+		if (sscanf(line, "%u %u %u", &inside, &outside, &n) == 3 && first >= inside &&
+		    (uint64_t)first + count <= (uint64_t)inside + n)
+			return true;
+	}
+	return false;
+}
+
+/* The first ids above 0 that this namespace maps, for root inside a container. */
+static uint32_t mapped_above_zero(struct arena *a, const char *file)
+{
+	struct error ignored;
+	char *text, *save = NULL;
+	uint64_t end = 1;
+
+	if (file_read(a, AT_FDCWD, file, 65536, &text, NULL, &ignored) < 0)
+		return 0;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		unsigned inside, outside, n;
+
+		if (sscanf(line, "%u %u %u", &inside, &outside, &n) == 3 && inside <= end &&
+		    (uint64_t)inside + n > end)
+			end = (uint64_t)inside + n;
+	}
+	return end > 65536 ? 65535 : (uint32_t)(end - 1);
+}
+
+static void root_default(struct arena *a, struct idmap *ret)
+{
+	uint32_t uid = IDMAP_ROOT_BASE, gid = IDMAP_ROOT_BASE, un, gn;
+
+	if (!subordinate_range(a, "/etc/subuid", 0, "root", &uid, &un) || un < IDMAP_RANGE)
+		uid = IDMAP_ROOT_BASE;
+	if (!subordinate_range(a, "/etc/subgid", 0, "root", &gid, &gn) || gn < IDMAP_RANGE)
+		gid = IDMAP_ROOT_BASE;
+	if (!range_mapped_here(a, uid, IDMAP_RANGE)) {
+		/* Root of a container: what it has itself, one to one. */
+		un = mapped_above_zero(a, "/proc/self/uid_map");
+		gn = mapped_above_zero(a, "/proc/self/gid_map");
+		add(a, &ret->uids, &ret->uids_len, 0, 0, un + 1);
+		add(a, &ret->gids, &ret->gids_len, 0, 0, gn + 1);
+		return;
+	}
+	add(a, &ret->uids, &ret->uids_len, 0, uid, IDMAP_RANGE);
+	add(a, &ret->gids, &ret->gids_len, 0, gid, IDMAP_RANGE);
+}
+
+int idmap_default(struct arena *a, struct idmap *ret, struct error *e)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	uint32_t ufirst, ucount, gfirst, gcount;
+	const char *name;
+
+	(void)e;
+	*ret = (struct idmap){ 0 };
+	if (uid == 0) {
+		root_default(a, ret);
+		return 0;
+	}
+	name = passwd_name(a, uid);
+	if (!find_helper("newuidmap") || !find_helper("newgidmap")) {
+		idmap_single(a, 0, 0, ret);
+		ret->lost = "newuidmap and newgidmap are not installed: only your own id is mapped, "
+			    "files of other owners become yours and changing users fails";
+		return 0;
+	}
+	if (!subordinate_range(a, "/etc/subuid", uid, name, &ufirst, &ucount) ||
+	    !subordinate_range(a, "/etc/subgid", uid, name, &gfirst, &gcount)) {
+		idmap_single(a, 0, 0, ret);
+		ret->lost = "no subordinate ids in /etc/subuid and /etc/subgid: only your own id is "
+			    "mapped, files of other owners become yours and changing users fails";
+		return 0;
+	}
+	add(a, &ret->uids, &ret->uids_len, 0, uid, 1);
+	add(a, &ret->uids, &ret->uids_len, 1, ufirst, ucount);
+	add(a, &ret->gids, &ret->gids_len, 0, gid, 1);
+	add(a, &ret->gids, &ret->gids_len, 1, gfirst, gcount);
+	return 0;
+}
+
+static int64_t host_id(const struct oci_id_mapping *m, size_t n, uint32_t id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (id >= m[i].container_id && id - m[i].container_id < m[i].size)
+			return (int64_t)m[i].host_id + (id - m[i].container_id);
+	return -1;
+}
+int64_t idmap_host_uid(const struct idmap *m, uint32_t uid)
+{
+	return host_id(m->uids, m->uids_len, uid);
+}
+int64_t idmap_host_gid(const struct idmap *m, uint32_t gid)
+{
+	return host_id(m->gids, m->gids_len, gid);
+}
+
+static char *key_part(struct arena *a, char *s, const struct oci_id_mapping *m, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		s = arena_printf(a, "%s%s%u.%u.%u", s, i ? "+" : "", m[i].container_id,
+				 m[i].host_id, m[i].size);
+	return s;
+}
+
+char *idmap_key(struct arena *a, const struct idmap *m)
+{
+	char *s = key_part(a, arena_strdup(a, "u"), m->uids, m->uids_len);
+
+	s = key_part(a, arena_printf(a, "%s-g", s), m->gids, m->gids_len);
+	return s;
+}
+
+static char *map_text(struct arena *a, const struct oci_id_mapping *m, size_t n)
+{
+	char *s = arena_strdup(a, "");
+
+	for (size_t i = 0; i < n; i++)
+		s = arena_printf(a, "%s%u %u %u\n", s, m[i].container_id, m[i].host_id, m[i].size);
+	return s;
+}
+
+/* Writes /proc/PID/FILE in one write(2), as user_namespaces(7) demands; returns -errno. */
+static int write_proc(pid_t pid, const char *file, const char *text)
+{
+	char path[64];
+	_cleanup_fd_ int fd = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int spawn_helper(struct arena *a, const char *name, pid_t pid,
+			const struct oci_id_mapping *m, size_t n, pid_t *ret_pid, int *ret_out,
+			struct error *e)
+{
+	const char *path = find_helper(name);
+	static char *const no_env[] = { NULL };
+	struct strlist argv = { 0 };
+	posix_spawn_file_actions_t fa;
+	int p[2], r;
+
+	if (!path) {
+		err_msg(e, "map ids: %s is not installed", name);
+		return err_hint(e, "install the package uidmap (Debian, Ubuntu) or shadow-utils");
+	}
+	strlist_add(a, &argv, name);
+	strlist_add(a, &argv, arena_printf(a, "%d", (int)pid));
+	for (size_t i = 0; i < n; i++) {
+		strlist_add(a, &argv, arena_printf(a, "%u", m[i].container_id));
+		strlist_add(a, &argv, arena_printf(a, "%u", m[i].host_id));
+		strlist_add(a, &argv, arena_printf(a, "%u", m[i].size));
+	}
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return err_sys(e, errno, "pipe");
+	posix_spawn_file_actions_init(&fa);
+	posix_spawn_file_actions_adddup2(&fa, p[1], 2);
+	posix_spawn_file_actions_adddup2(&fa, p[1], 1);
+	r = posix_spawn(ret_pid, path, &fa, NULL, argv.items, no_env);
+	posix_spawn_file_actions_destroy(&fa);
+	close(p[1]);
+	if (r) {
+		close(p[0]);
+		return err_sys(e, r, "start %s", path);
+	}
+	*ret_out = p[0];
+	return 0;
+}
+
+int idmap_start(struct arena *a, pid_t pid, const struct idmap *m, struct idmap_job *job,
+		struct error *e)
+{
+	bool own_uid = m->uids_len == 1 && m->uids[0].size == 1 && m->uids[0].host_id == geteuid();
+	bool own_gid = m->gids_len == 1 && m->gids[0].size == 1 && m->gids[0].host_id == getegid();
+	int r;
+
+	*job = (struct idmap_job){ 0, 0, -1, -1 };
+	r = write_proc(pid, "uid_map", map_text(a, m->uids, m->uids_len));
+	if (r == 0) {
+		if (own_gid && geteuid() != 0) {
+			r = write_proc(pid, "setgroups", "deny");
+			if (r < 0 && r != -ENOENT)
+				return err_sys(e, -r, "write /proc/%d/setgroups", (int)pid);
+		}
+		r = write_proc(pid, "gid_map", map_text(a, m->gids, m->gids_len));
+		if (r < 0)
+			return err_sys(e, -r, "write /proc/%d/gid_map", (int)pid);
+		return 0;
+	}
+	if (r != -EPERM || (own_uid && own_gid) || geteuid() == 0)
+		return err_sys(e, -r, "write /proc/%d/uid_map", (int)pid);
+	if (spawn_helper(a, "newuidmap", pid, m->uids, m->uids_len, &job->uid_helper,
+			 &job->uid_out, e) < 0)
+		return -1;
+	if (spawn_helper(a, "newgidmap", pid, m->gids, m->gids_len, &job->gid_helper,
+			 &job->gid_out, e) < 0) {
+		struct error ignored;
+
+		idmap_finish(job, &ignored);
+		return -1;
+	}
+	return 0;
+}
+
+static int helper_finish(pid_t pid, int *out, const char *name, struct error *e)
+{
+	char text[512] = "";
+	ssize_t n;
+	int st;
+
+	if (pid <= 0)
+		return 0;
+	n = read(*out, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = 0;
+	close(*out);
+	*out = -1;
+	while (waitpid(pid, &st, 0) < 0)
+		if (errno != EINTR)
+			return err_sys(e, errno, "wait for %s", name);
+	if (WIFEXITED(st) && WEXITSTATUS(st) == 0)
+		return 0;
+	text[strcspn(text, "\n")] = 0;
+	err_msg(e, "map ids: %s failed%s%s", name, text[0] ? ": " : "", text);
+	if (strstr(text, "not permitted") || strstr(text, "Could not set caps"))
+		return err_hint(e,
+				"is %s setuid root or has it file capabilities? chmod u+s %s, or "
+				"reinstall the package uidmap",
+				name, find_helper(name) ? find_helper(name) : name);
+	return err_hint(e, "check the ranges in /etc/subuid and /etc/subgid");
+}
+
+int idmap_finish(struct idmap_job *job, struct error *e)
+{
+	struct error second;
+	int r = helper_finish(job->uid_helper, &job->uid_out, "newuidmap", e);
+
+	if (helper_finish(job->gid_helper, &job->gid_out, "newgidmap", r < 0 ? &second : e) < 0)
+		r = -1;
+	job->uid_helper = job->gid_helper = 0;
+	return r;
+}

@@ -1,0 +1,287 @@
+/*
+ * The container's first process, from top to bottom. It is a fork of mrun that only has to make
+ * system calls: what it needs was parsed, opened and computed before (plan.h).
+ *
+ *   wait until the ids are mapped · become root of the namespaces · mount the root, the file
+ *   systems, the devices · runtime hooks · mask · enter the root · sysctls, names · limits, labels ·
+ *   drop what the program may not have · wait for start · execute the shim
+ */
+#include "runtime/init/init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/sched.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "oci/base/file.h"
+#include "oci/base/path.h"
+#include "oci/base/str.h"
+#include "runtime/init/hooks.h"
+#include "runtime/init/mounts.h"
+#include "runtime/init/process.h"
+#include "runtime/init/seccomp_notify.h"
+#include "runtime/init/sync.h"
+#include "runtime/init/sysctl.h"
+#include "runtime/init/volumes.h"
+
+/* Signals as a fresh process has them: a caller that ignores SIGPIPE (systemd's services do) or
+ * SIGINT (a shell's background jobs) must not make the container do so. */
+static void reset_signals(void)
+{
+	static const int usual[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGTERM, SIGCHLD,
+				     SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2 };
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		signal(usual[i], SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Root of the new user namespace: files that we make then have a mapped owner. */
+static int become_root(const struct init_plan *p, struct error *e)
+{
+	bool single = p->idmap.single;
+
+	if (idmap_host_uid(&p->idmap, 0) < 0 && !p->joined_userns)
+		return 0;
+	if (!single && setgroups(0, NULL) < 0 && errno != EPERM)
+		return err_sys(e, errno, "drop the supplementary groups");
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_sys(e, errno, "become root of the user namespace");
+	return 0;
+}
+
+/* A time namespace takes its offsets before the first process is in it (time_namespaces(7)). */
+static int enter_time_namespace(const struct init_plan *p, int proc, struct error *e)
+{
+	const struct oci_linux *l = p->spec->linux_;
+	_cleanup_fd_ int ns = -1;
+
+	if (unshare(CLONE_NEWTIME) < 0)
+		return err_sys(e, errno, "make a time namespace");
+	for (size_t i = 0; i < l->time_offsets_len; i++) {
+		const struct oci_time_offset *t = &l->time_offsets[i];
+		char line[96];
+
+		snprintf(line, sizeof(line), "%s %lld %u\n", t->key, (long long)t->secs,
+			 t->nanosecs);
+		if (file_write_existing(proc, "self/timens_offsets", line, e) < 0)
+			return err_wrap(e, "linux.timeOffsets.%s", t->key);
+	}
+	ns = openat(proc, "self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
+	if (ns < 0 || setns(ns, CLONE_NEWTIME) < 0)
+		return err_sys(e, errno, "enter the time namespace");
+	return 0;
+}
+
+static int loopback_up(struct error *e)
+{
+	_cleanup_fd_ int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq r = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+
+	if (s < 0 || ioctl(s, SIOCSIFFLAGS, &r) < 0)
+		return err_sys(e, errno, "bring the loopback interface up");
+	return 0;
+}
+
+static int set_names(const struct init_plan *p, struct error *e)
+{
+	if (p->hostname && sethostname(p->hostname, strlen(p->hostname)) < 0)
+		return err_sys(e, errno, "set the host name '%s'", p->hostname);
+	if (p->domainname && setdomainname(p->domainname, strlen(p->domainname)) < 0)
+		return err_sys(e, errno, "set the domain name '%s'", p->domainname);
+	return 0;
+}
+
+static bool has_mount_namespace(const struct init_plan *p)
+{
+	for (size_t i = 0; i < p->joins_len; i++)
+		if (p->joins[i].type == CLONE_NEWNS)
+			return false;
+	return (p->clone_flags & CLONE_NEWNS) != 0;
+}
+
+/* The terminal's master goes to the console socket, else to the parent. */
+static int make_terminal(const struct init_plan *p, int rootfd, struct error *e)
+{
+	_cleanup_fd_ int master = console_make(p, rootfd, e);
+	char name[16] = "/dev/ptmx";
+
+	if (master < 0)
+		return -1;
+	if (p->console_fd >= 0)
+		return fd_send(p->console_fd, name, strlen(name), &master, 1, e) < 0 ? -1 : 0;
+	return sync_send(p->sync_fd, SYNC_TERMINAL, master, e);
+}
+
+static int run_container_hooks(const struct init_plan *p, struct error *e)
+{
+	const struct oci_hooks *h = p->spec->hooks;
+
+	if (p->hooks_runtime && (sync_send(p->sync_fd, SYNC_HOOKS, -1, e) < 0 ||
+				 sync_expect(p->sync_fd, SYNC_GO, e) < 0))
+		return -1;
+	if (!h || !h->create_container_len)
+		return 0;
+	return hooks_run(h->create_container, h->create_container_len, "createContainer",
+			 p->state_json, e);
+}
+
+/* Everything that has to do with files: from the host's root to the container's. */
+static int set_up_root(struct init_plan *p, struct error *e)
+{
+	_cleanup_fd_ int rootfd = -1;
+	mode_t before = umask(0);
+
+	rootfd = rootfs_mount(p, e);
+	if (rootfd < 0)
+		return -1;
+	/* A descriptor of the attached mount: openat2 wants a directory, not a tree's handle. */
+	if (mounts_apply(p, rootfd, e) < 0 || devices_make(p, rootfd, e) < 0 ||
+	    mounts_files(p, rootfd, e) < 0)
+		return -1;
+	if (p->terminal && make_terminal(p, rootfd, e) < 0)
+		return -1;
+	umask(0022);
+	if (run_container_hooks(p, e) < 0)
+		return -1;
+	umask(0);
+	if (masks_apply(p, rootfd, e) < 0)
+		return -1;
+	if (p->options->volumes &&
+	    volumes_make(rootfd, p->options->volumes, p->spec->root->readonly, e) < 0)
+		return -1;
+	if (rootfs_enter(p, rootfd, e) < 0 || rootfs_propagation(p, e) < 0)
+		return -1;
+	umask(before);
+	return 0;
+}
+
+static int send_notify(const struct init_plan *p, int fd, struct error *e)
+{
+	int r = sync_send(p->sync_fd, SYNC_NOTIFY, fd, e);
+
+	close(fd);
+	return r < 0 ? -1 : sync_expect(p->sync_fd, SYNC_GO, e);
+}
+
+/* Waits on the FIFO for `mrun start`; from then on failures go to its other FIFO. */
+static int wait_for_start(struct init_plan *p, struct error *e)
+{
+	char c;
+	ssize_t n;
+
+	if (sync_send(p->sync_fd, SYNC_CREATED, -1, e) < 0)
+		return -1;
+	close(p->sync_fd);
+	p->sync_fd = p->result_fd;
+	prctl(PR_SET_PDEATHSIG, 0);
+	do
+		n = read(p->start_fd, &c, 1);
+	while (n < 0 && errno == EINTR);
+	if (n != 1)
+		return err_msg(e, "wait for start: the FIFO was closed");
+	close(p->start_fd);
+	return 0;
+}
+
+/* docker's rule: without -i the program reads nothing. */
+static int close_stdin(struct error *e)
+{
+	_cleanup_fd_ int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || dup2(fd, STDIN_FILENO) < 0)
+		return err_sys(e, errno, "open /dev/null");
+	return 0;
+}
+
+static int prepare(struct init_plan *p, struct error *e)
+{
+	_cleanup_fd_ int proc = -1;
+
+	if (!p->options->bundle && !p->options->interactive && !p->terminal && close_stdin(e) < 0)
+		return -1;
+	if (sync_expect(p->sync_fd, SYNC_MAPPED, e) < 0)
+		return -1;
+	/* Between the two: what leads there may be the caller's alone, and it itself is the mapped
+	 * root's, over which only the mapping gives us rights. */
+	if (p->cache_path && chdir(p->cache_path) < 0)
+		return err_sys(e, errno, "enter the layer cache %s", p->cache_path);
+	if ((p->new_userns || p->joined_userns) && become_root(p, e) < 0)
+		return -1;
+	/* Only now: changing the user clears it. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return err_sys(e, errno, "prctl");
+	proc = process_open_proc(e);
+	if (proc < 0)
+		return -1;
+	if ((p->late_flags & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
+		return err_sys(e, errno, "make a cgroup namespace");
+	if ((p->late_flags & CLONE_NEWTIME) && enter_time_namespace(p, proc, e) < 0)
+		return -1;
+	if (setsid() < 0 && errno != EPERM)
+		return err_sys(e, errno, "setsid");
+	if ((p->clone_flags & CLONE_NEWNET) && loopback_up(e) < 0)
+		return -1;
+	if (set_names(p, e) < 0)
+		return -1;
+	if (sysctl_apply(p->spec, proc, e) < 0)
+		return -1;
+	if (process_prepare(&p->process, proc, e) < 0)
+		return -1;
+	/* From here on the process must not be read or traced by others of the container. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	return 0;
+}
+
+static int run(struct init_plan *p, struct error *e)
+{
+	const struct oci_hooks *h = p->spec->hooks;
+	const char *path;
+	int notify = -1;
+
+	reset_signals();
+	if (prepare(p, e) < 0)
+		return -1;
+	if (has_mount_namespace(p)) {
+		if (set_up_root(p, e) < 0)
+			return -1;
+	} else if (p->rootfs && chroot(p->rootfs) < 0) {
+		return err_sys(e, errno, "chroot to %s", p->rootfs);
+	}
+	if (process_drop(p->arena, &p->process, &notify, &path, e) < 0)
+		return -1;
+	if (notify >= 0 && send_notify(p, notify, e) < 0)
+		return -1;
+	if (p->start_fd >= 0 && wait_for_start(p, e) < 0)
+		return -1;
+	if (h && h->start_container_len &&
+	    hooks_run(h->start_container, h->start_container_len, "startContainer", p->state_json,
+		      e) < 0)
+		return -1;
+	if (!p->pdeathsig)
+		prctl(PR_SET_PDEATHSIG, 0);
+	else
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return process_exec(p->arena, &p->process, path, p->sync_fd, e);
+}
+
+_Noreturn void init_main(struct init_plan *p)
+{
+	struct error e;
+
+	err_clear(&e);
+	run(p, &e);
+	sync_send_error(p->sync_fd, &e);
+	_exit(e.exit_code ? e.exit_code : 1);
+}

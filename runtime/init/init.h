@@ -1,0 +1,16 @@
+/* The container's side, from clone to execve. */
+#ifndef MRUN_RUNTIME_INIT_INIT_H
+#define MRUN_RUNTIME_INIT_INIT_H
+
+#include "runtime/init/plan.h"
+
+/* Makes the container's first process according to the plan: new namespaces by one clone3 (clone
+ * where that is not allowed), joined ones by setns, in a process in between where they need it.
+ * CGROUP_FD: the cgroup to be born into, -1: none. Returns its pid; *ret_pidfd is a descriptor of
+ * it (or -1 where the kernel gave none); SYNC is the parent's end of the pair. */
+pid_t init_spawn(struct init_plan *p, int cgroup_fd, int sync, int *ret_pidfd, struct error *e);
+
+/* What the first process does; never returns. */
+_Noreturn void init_main(struct init_plan *p);
+
+#endif

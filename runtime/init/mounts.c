@@ -1,0 +1,239 @@
+/*
+ * The mounts of config.json, in their order. Each target is resolved beneath the root to a
+ * descriptor, and the mount is attached to that descriptor, never to a name: a link planted in the
+ * image or swapped while we work leads nowhere else (CVE-2021-30465, CVE-2023-27561). The same for
+ * sources of later mounts that lie in earlier ones.
+ */
+#include "runtime/init/mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "oci/base/file.h"
+#include "oci/base/path.h"
+#include "oci/base/str.h"
+#include "runtime/init/syscalls.h"
+
+static uint64_t propagation_type(unsigned long ms)
+{
+	return ms & ~(unsigned long)MS_REC;
+}
+
+/* Flags of one mount, then of the tree. FD is the (attached or detached) mount. */
+static int set_attributes(const struct mount_plan *m, int fd, bool own, struct error *e)
+{
+	struct mount_attr attr = { .attr_set = own ? m->attr_set : 0,
+				   .attr_clr = own ? m->attr_clear : 0 };
+	struct mount_attr rec = { .attr_set = m->rec_attr_set, .attr_clr = m->rec_attr_clear };
+
+	if (m->propagation & MS_REC)
+		rec.propagation = propagation_type(m->propagation);
+	else
+		attr.propagation = m->propagation;
+	if ((attr.attr_set || attr.attr_clr || attr.propagation) &&
+	    sys_mount_setattr(fd, "", AT_EMPTY_PATH, &attr) < 0)
+		return err_sys(e, errno, "set the options of mount %s", m->dest);
+	if ((rec.attr_set || rec.attr_clr || rec.propagation) &&
+	    sys_mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &rec) < 0)
+		return err_sys(e, errno, "set the options of mount %s and below", m->dest);
+	return 0;
+}
+
+/* Attaches the tree SRC at m->dest, making the target if nothing is there. */
+static int attach(const struct mount_plan *m, int src, int rootfd, struct error *e)
+{
+	_cleanup_fd_ int target = -1;
+	struct stat st;
+
+	if (fstat(src, &st) < 0)
+		return err_sys(e, errno, "stat the source of mount %s", m->dest);
+	target = S_ISDIR(st.st_mode) ? path_mkdirs_in_root(rootfd, m->dest, 0755, e) :
+				       path_mkfile_in_root(rootfd, m->dest, 0755, e);
+	if (target < 0)
+		return err_wrap(e, "mount %s", m->dest);
+	if (sys_move_mount(src, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
+	    0)
+		return err_sys(e, errno, "mount %s%s%s", m->dest, m->spec->source ? " from " : "",
+			       m->spec->source ? m->spec->source : "");
+	return 0;
+}
+
+static int bind(const struct mount_plan *m, const char *source, int rootfd, struct error *e)
+{
+	_cleanup_fd_ int own = -1;
+	int src = m->source_fd;
+
+	if (src < 0) {
+		unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_NO_AUTOMOUNT;
+
+		own = src = sys_open_tree(AT_FDCWD, source,
+					  flags | (m->recursive ? AT_RECURSIVE : 0));
+		if (src < 0 && errno == EINVAL && !m->recursive) {
+			/* In a user namespace a tree with mounts on it is only had whole. */
+			own = src = sys_open_tree(AT_FDCWD, source, flags | AT_RECURSIVE);
+		}
+	}
+	if (src < 0)
+		return err_sys(e, errno, "mount %s: open the source %s", m->dest, source);
+	if (set_attributes(m, src, true, e) < 0)
+		return -1;
+	return attach(m, src, rootfd, e);
+}
+
+/* A new procfs, sysfs or mqueue may be refused inside another container (the kernel wants to see
+ * an unmasked one first): then what is there is shown, which needs no right. */
+static int mount_or_bind(const struct mount_plan *m, const char *data, int rootfd, struct error *e)
+{
+	static const struct {
+		const char *type, *path;
+	} there[] = { { "proc", "/proc" }, { "sysfs", "/sys" }, { "mqueue", "/dev/mqueue" } };
+	unsigned long flags = m->flags & ~(unsigned long)(MS_BIND | MS_REC);
+	const char *source = m->spec->source ? m->spec->source : m->fstype;
+	int err;
+
+	if (mount(source, ".", m->fstype, flags, data) == 0)
+		return 0;
+	err = errno;
+	if (err == EPERM || err == EACCES)
+		for (size_t i = 0; i < sizeof(there) / sizeof(there[0]); i++)
+			if (str_eq(m->fstype, there[i].type)) {
+				struct mount_plan b = *m;
+
+				b.bind = b.recursive = true;
+				b.source_fd = -1;
+				b.attr_clear = 0;
+				return bind(&b, there[i].path, rootfd, e);
+			}
+	err_sys(e, err, "mount %s (%s%s%s)", m->dest, m->fstype, data ? ", " : "",
+		data ? data : "");
+	if (err == ENODEV)
+		return err_hint(e, "this kernel has no file system '%s'", m->fstype);
+	return -1;
+}
+
+/* tmpfs: the mode of the directory it covers is kept unless one is given (as runc does). */
+static const char *tmpfs_data(const struct init_plan *p, const struct mount_plan *m, int target)
+{
+	struct stat st;
+
+	if ((m->data && strstr(m->data, "mode=")) || fstat(target, &st) < 0)
+		return m->data;
+	return arena_printf(p->arena, "%s%smode=%o", m->data ? m->data : "", m->data ? "," : "",
+			    st.st_mode & 07777);
+}
+
+static int remount(const struct mount_plan *m, const char *data, struct error *e)
+{
+	if (mount(NULL, ".", NULL, m->flags | (m->bind ? MS_BIND : 0), data) < 0)
+		return err_sys(e, errno, "remount %s", m->dest);
+	return 0;
+}
+
+static int new_filesystem(const struct init_plan *p, const struct mount_plan *m, int rootfd,
+			  struct error *e)
+{
+	_cleanup_fd_ int target = path_mkdirs_in_root(rootfd, m->dest, 0755, e);
+	_cleanup_fd_ int mounted = -1;
+	const char *data = m->data;
+
+	if (target < 0)
+		return err_wrap(e, "mount %s", m->dest);
+	/* Mounting on "." mounts on the directory we hold, whatever its name leads to by now. */
+	if (fchdir(target) < 0)
+		return err_sys(e, errno, "mount %s: enter the directory", m->dest);
+	if (m->flags & MS_REMOUNT)
+		return remount(m, data, e);
+	if (!m->fstype || !*m->fstype || str_eq(m->fstype, "none")) {
+		if (mount(NULL, ".", NULL, m->propagation, NULL) < 0)
+			return err_sys(e, errno, "change the propagation of %s", m->dest);
+		return 0;
+	}
+	if (str_eq(m->fstype, "tmpfs"))
+		data = tmpfs_data(p, m, target);
+	if (mount_or_bind(m, data, rootfd, e) < 0)
+		return -1;
+	if (!m->copy_up && !m->propagation && !m->rec_attr_set && !m->rec_attr_clear)
+		return 0;
+	mounted = path_open_in_root(rootfd, m->dest, O_PATH | O_DIRECTORY, 0, e);
+	if (mounted < 0)
+		return -1;
+	if (m->copy_up && mounts_copy_up(target, mounted, e) < 0)
+		return err_wrap(e, "mount %s", m->dest);
+	return set_attributes(m, mounted, false, e);
+}
+
+int mounts_apply(const struct init_plan *p, int rootfd, struct error *e)
+{
+	for (size_t i = 0; i < p->mounts_len; i++) {
+		const struct mount_plan *m = &p->mounts[i];
+		int r;
+
+		if (m->fstype && (str_eq(m->fstype, "cgroup") || str_eq(m->fstype, "cgroup2")))
+			r = mounts_cgroup(p, m, rootfd, e);
+		else if (m->bind && !(m->flags & MS_REMOUNT))
+			r = bind(m, m->spec->source, rootfd, e);
+		else
+			r = new_filesystem(p, m, rootfd, e);
+		if (r < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int mounts_files(const struct init_plan *p, int rootfd, struct error *e)
+{
+	const struct container_options *o = p->options;
+	_cleanup_fd_ int fs = -1, dir = -1, target_dir = -1;
+
+	if (!o->files_len)
+		return 0;
+	/* One small tmpfs for all of them; it needs a place in the tree before parts of it can be
+	 * cloned: /dev, which is a tmpfs of the container's own, where it is covered again. */
+	fs = sys_fsopen("tmpfs", FSOPEN_CLOEXEC);
+	if (fs < 0 || sys_fsconfig(fs, FSCONFIG_SET_STRING, "size", "1m", 0) < 0 ||
+	    sys_fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
+	    sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return err_sys(e, errno, "make a file system for %s", o->files[0].path);
+	dir = sys_fsmount(fs, FSMOUNT_CLOEXEC,
+			  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (dir < 0)
+		return err_sys(e, errno, "mount a file system for %s", o->files[0].path);
+	target_dir = path_open_in_root(rootfd, "/", O_PATH | O_DIRECTORY, 0, e);
+	if (target_dir < 0)
+		return -1;
+	if (sys_move_mount(dir, "", rootfd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
+	    0)
+		return err_sys(e, errno, "attach a file system for %s", o->files[0].path);
+	for (size_t i = 0; i < o->files_len; i++) {
+		const struct container_file *f = &o->files[i];
+		_cleanup_fd_ int fd = -1, tree = -1, target = -1;
+		char name[24];
+
+		snprintf(name, sizeof(name), "f%zu", i);
+		fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, f->mode);
+		if (fd < 0)
+			return err_sys(e, errno, "make %s", f->path);
+		if (file_write_all(fd, f->data, f->len, f->path, e) < 0)
+			return -1;
+		tree = sys_open_tree(dir, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		if (tree < 0)
+			return err_sys(e, errno, "clone %s", f->path);
+		target = path_mkfile_in_root(target_dir, f->path, 0644, e);
+		if (target < 0)
+			return -1;
+		if (sys_move_mount(tree, "", target, "",
+				   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+			return err_sys(e, errno, "mount %s", f->path);
+	}
+	/* The clones keep the file system alive. */
+	if (fchdir(dir) < 0 || umount2(".", MNT_DETACH) < 0)
+		return err_sys(e, errno, "detach the file system for %s", o->files[0].path);
+	return 0;
+}

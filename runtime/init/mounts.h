@@ -1,0 +1,34 @@
+/* The container's file systems, made by its first process before it moves into them. */
+#ifndef MRUN_RUNTIME_INIT_MOUNTS_H
+#define MRUN_RUNTIME_INIT_MOUNTS_H
+
+#include "runtime/init/plan.h"
+
+/* Mounts the root (bundle's directory or overlay) and returns a descriptor of it (O_PATH). */
+int rootfs_mount(const struct init_plan *p, struct error *e);
+/* Makes the descriptor's directory the root of this process and drops the old one. */
+int rootfs_enter(const struct init_plan *p, int rootfd, struct error *e);
+/* The propagation that linux.rootfsPropagation asks of the container's root. */
+int rootfs_propagation(const struct init_plan *p, struct error *e);
+
+/* All of p->mounts, in order. */
+int mounts_apply(const struct init_plan *p, int rootfd, struct error *e);
+/* The small files that image mode shows (hosts, hostname, resolv.conf). */
+int mounts_files(const struct init_plan *p, int rootfd, struct error *e);
+/* A mount of type cgroup. */
+int mounts_cgroup(const struct init_plan *p, const struct mount_plan *m, int rootfd,
+		  struct error *e);
+/* Copies what lies at SRC (a directory's descriptor) into DST: option tmpcopyup. */
+int mounts_copy_up(int src, int dst, struct error *e);
+
+/* linux.devices, the default devices and links of /dev (config-linux.md, "Default Devices"). */
+int devices_make(const struct init_plan *p, int rootfd, struct error *e);
+
+/* linux.maskedPaths and linux.readonlyPaths. */
+int masks_apply(const struct init_plan *p, int rootfd, struct error *e);
+
+/* A terminal of the container's own devpts: makes it the controlling terminal on 0 to 2, binds it
+ * to /dev/console and returns the master's descriptor. */
+int console_make(const struct init_plan *p, int rootfd, struct error *e);
+
+#endif

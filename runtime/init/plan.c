@@ -1,0 +1,235 @@
+/* The plan of a process and of a container's mounts, from the specification. See plan.h. */
+#include "runtime/init/plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "oci/base/file.h"
+#include "oci/base/path.h"
+#include "oci/base/str.h"
+#include "runtime/init/idmapped.h"
+#include "runtime/init/syscalls.h"
+#include "runtime/shim/shim.h"
+
+static const struct {
+	const char *name;
+	int resource;
+} rlimits[] = {
+	{ "RLIMIT_AS", RLIMIT_AS },
+	{ "RLIMIT_CORE", RLIMIT_CORE },
+	{ "RLIMIT_CPU", RLIMIT_CPU },
+	{ "RLIMIT_DATA", RLIMIT_DATA },
+	{ "RLIMIT_FSIZE", RLIMIT_FSIZE },
+	{ "RLIMIT_LOCKS", RLIMIT_LOCKS },
+	{ "RLIMIT_MEMLOCK", RLIMIT_MEMLOCK },
+	{ "RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE },
+	{ "RLIMIT_NICE", RLIMIT_NICE },
+	{ "RLIMIT_NOFILE", RLIMIT_NOFILE },
+	{ "RLIMIT_NPROC", RLIMIT_NPROC },
+	{ "RLIMIT_RSS", RLIMIT_RSS },
+	{ "RLIMIT_RTPRIO", RLIMIT_RTPRIO },
+	{ "RLIMIT_RTTIME", RLIMIT_RTTIME },
+	{ "RLIMIT_SIGPENDING", RLIMIT_SIGPENDING },
+	{ "RLIMIT_STACK", RLIMIT_STACK },
+};
+
+static int plan_rlimits(struct arena *a, const struct oci_process *s, struct process_plan *p,
+			struct error *e)
+{
+	p->rlimits = ARENA_ARRAY(a, s->rlimits_len, struct rlimit64_plan);
+	for (size_t i = 0; i < s->rlimits_len; i++) {
+		struct rlimit64_plan *r = &p->rlimits[i];
+
+		r->resource = -1;
+		for (size_t k = 0; k < sizeof(rlimits) / sizeof(rlimits[0]); k++)
+			if (str_eq(rlimits[k].name, s->rlimits[i].type))
+				r->resource = rlimits[k].resource;
+		if (r->resource < 0)
+			return err_msg(e, "process.rlimits[%zu].type: unknown limit '%s'", i,
+				       s->rlimits[i].type);
+		r->lim.rlim_cur = *s->rlimits[i].soft;
+		r->lim.rlim_max = *s->rlimits[i].hard;
+	}
+	p->rlimits_len = s->rlimits_len;
+	return 0;
+}
+
+static int plan_capabilities(const struct oci_capabilities *s, struct cap_plan *c, struct error *e)
+{
+	if (!s)
+		return 0;
+	c->given = true;
+	if (capabilities_parse(s->bounding, &c->bounding, "process.capabilities.bounding", e) < 0 ||
+	    capabilities_parse(s->effective, &c->effective, "process.capabilities.effective", e) <
+		    0 ||
+	    capabilities_parse(s->inheritable, &c->inheritable, "process.capabilities.inheritable",
+			       e) < 0 ||
+	    capabilities_parse(s->permitted, &c->permitted, "process.capabilities.permitted", e) <
+		    0 ||
+	    capabilities_parse(s->ambient, &c->ambient, "process.capabilities.ambient", e) < 0)
+		return -1;
+	return 0;
+}
+
+/* The shim as a sealed memory file: nobody can write to it, whoever gets hold of it. */
+static int make_shim(struct error *e)
+{
+	_cleanup_fd_ int fd = memfd_create("mrun-shim", MFD_CLOEXEC | MFD_ALLOW_SEALING |
+								MFD_EXEC);
+
+	if (fd < 0 && errno == EINVAL) /* before Linux 6.3 */
+		fd = memfd_create("mrun-shim", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0) {
+		err_sys(e, errno, "make an executable memory file");
+		if (e->code == EACCES)
+			err_hint(e, "sysctl vm.memfd_noexec=2 forbids it: mrun needs 0 or 1");
+		return -1;
+	}
+	if (file_write_all(fd, shim_program, shim_program_size, "the shim", e) < 0)
+		return -1;
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		return err_sys(e, errno, "seal the shim");
+	return fd_take(&fd);
+}
+
+int process_plan_make(struct arena *a, const struct oci_process *s, struct process_plan *p,
+		      struct error *e)
+{
+	p->spec = s;
+	p->args = s->args;
+	p->env = s->env ? s->env : ARENA_ARRAY(a, 1, char *);
+	p->cwd = s->cwd;
+	p->no_new_privs = s->no_new_privileges;
+	p->umask = 0022;
+	p->has_umask = false;
+	if (s->user) {
+		p->uid = s->user->uid;
+		p->gid = s->user->gid;
+		p->groups = s->user->additional_gids;
+		p->groups_len = s->user->additional_gids_len;
+		if (s->user->umask) {
+			p->umask = *s->user->umask & 0777;
+			p->has_umask = true;
+		}
+	}
+	p->shim_fd = -1;
+	if (plan_capabilities(s->capabilities, &p->caps, e) < 0 || plan_rlimits(a, s, p, e) < 0)
+		return -1;
+	p->shim_fd = make_shim(e);
+	return p->shim_fd < 0 ? -1 : 0;
+}
+
+/* Whether the parent must open the mount's source: for an id-mapped mount, and where the child
+ * would not have the rights of the caller any more. */
+static bool parent_opens(const struct init_plan *p, const struct mount_plan *m)
+{
+	return m->bind && (m->idmap || (p->new_userns && geteuid() == 0));
+}
+
+static int open_source(struct init_plan *p, struct mount_plan *m, size_t i, struct error *e)
+{
+	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_NO_AUTOMOUNT;
+	const char *source = m->spec->source;
+
+	if (m->recursive || m->idmap_recursive)
+		flags |= AT_RECURSIVE;
+	m->source_fd = sys_open_tree(AT_FDCWD, source, flags);
+	if (m->source_fd < 0 && !m->idmap && errno == EPERM)
+		return 0; /* no right to clone mounts here: the child tries by name */
+	if (m->source_fd < 0)
+		return err_sys(e, errno, "mounts[%zu]: open the source %s", i, source);
+	if (m->idmap)
+		return idmapped_apply(p->arena, m, p->new_userns ? &p->idmap : NULL, i, e);
+	return 0;
+}
+
+static int plan_mount(struct init_plan *p, struct mount_plan *m, size_t i, struct error *e)
+{
+	const struct oci_mount *s = m->spec;
+
+	m->dest = path_clean(p->arena, s->destination);
+	if (mount_options_parse(p->arena, s->options, m, e) < 0)
+		return -1;
+	if (s->type && (str_eq(s->type, "bind") || str_eq(s->type, "rbind"))) {
+		m->bind = true;
+		m->recursive |= str_eq(s->type, "rbind");
+	}
+	if (!m->bind && (!s->type || !*s->type || str_eq(s->type, "none")) &&
+	    !(m->flags & MS_REMOUNT) && !m->propagation)
+		return err_msg(e, "mounts[%zu].type: %s has neither a type nor the option bind", i,
+			       s->destination);
+	m->fstype = m->bind ? NULL : s->type;
+	if (m->bind && (!s->source || !*s->source))
+		return err_msg(e, "mounts[%zu].source: a bind mount needs one", i);
+	if (m->idmap && !m->bind)
+		return err_msg(e, "mounts[%zu].options: idmap is for bind mounts", i);
+	if ((s->uid_mappings_len > 0) != (s->gid_mappings_len > 0))
+		return err_msg(e, "mounts[%zu].%s: required beside the other one", i,
+			       s->uid_mappings_len ? "gidMappings" : "uidMappings");
+	if (s->uid_mappings_len)
+		m->idmap = true;
+	if (str_eq(m->dest, "/"))
+		return err_msg(e, "mounts[%zu].destination: the root itself cannot be covered", i);
+	return parent_opens(p, m) ? open_source(p, m, i, e) : 0;
+}
+
+static int plan_namespaces(struct init_plan *p, struct error *e)
+{
+	const struct oci_linux *l = p->spec->linux_;
+
+	for (size_t i = 0; i < l->namespaces_len; i++) {
+		const struct oci_namespace *n = &l->namespaces[i];
+		int fd;
+
+		if (!n->path || !*n->path) {
+			if (n->type == CLONE_NEWTIME || n->type == CLONE_NEWCGROUP)
+				p->late_flags |= (unsigned)n->type;
+			else
+				p->clone_flags |= (unsigned)n->type;
+			continue;
+		}
+		fd = open(n->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		if (fd < 0)
+			return err_sys(e, errno, "linux.namespaces[%zu].path: open %s", i, n->path);
+		p->joins[p->joins_len].type = n->type;
+		p->joins[p->joins_len++].fd = fd;
+		p->joined_userns |= n->type == CLONE_NEWUSER;
+	}
+	p->new_userns = (p->clone_flags & CLONE_NEWUSER) != 0;
+	return 0;
+}
+
+int plan_make(struct init_plan *p, struct error *e)
+{
+	const struct oci_spec *s = p->spec;
+
+	if (plan_namespaces(p, e) < 0)
+		return -1;
+	if (p->options->idmap) {
+		p->idmap = *p->options->idmap;
+	} else if (p->new_userns) {
+		p->idmap.uids = s->linux_->uid_mappings;
+		p->idmap.uids_len = s->linux_->uid_mappings_len;
+		p->idmap.gids = s->linux_->gid_mappings;
+		p->idmap.gids_len = s->linux_->gid_mappings_len;
+	}
+	p->hostname = s->hostname;
+	p->domainname = s->domainname;
+	p->mounts = ARENA_ARRAY(p->arena, s->mounts_len, struct mount_plan);
+	p->mounts_len = s->mounts_len;
+	for (size_t i = 0; i < s->mounts_len; i++)
+		p->mounts[i].source_fd = p->mounts[i].idmap_userns = -1;
+	for (size_t i = 0; i < s->mounts_len; i++) {
+		p->mounts[i].spec = &s->mounts[i];
+		if (plan_mount(p, &p->mounts[i], i, e) < 0)
+			return -1;
+	}
+	return 0;
+}

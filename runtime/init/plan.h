@@ -1,0 +1,116 @@
+/*
+ * Plan first, then clone: all that can be parsed, opened and computed is put into these structures
+ * before the container's first process exists, so that it only makes system calls. The child is a
+ * fork: it reads the plan where the parent wrote it.
+ */
+#ifndef MRUN_RUNTIME_INIT_PLAN_H
+#define MRUN_RUNTIME_INIT_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "oci/base/arena.h"
+#include "oci/base/error.h"
+#include "oci/spec/spec.h"
+#include "runtime/cgroup/cgroup.h"
+#include "runtime/container/container.h"
+#include "runtime/init/idmap.h"
+#include "runtime/init/seccomp.h"
+
+/* One mount, its options already understood (runtime-spec config.md, "Mounts"). */
+struct mount_plan {
+	const struct oci_mount *spec;
+	const char *dest;	/* cleaned: absolute, no "..", no double slashes */
+	const char *fstype;	/* NULL: bind */
+	const char *data;	/* options that are the file system's, joined by commas; may be NULL */
+	unsigned long flags;	/* MS_* for a new file system */
+	uint64_t attr_set, attr_clear;	     /* MOUNT_ATTR_* for mount_setattr, this mount only */
+	uint64_t rec_attr_set, rec_attr_clear; /* the same for the whole tree (rro, rnoexec …) */
+	unsigned long propagation;	     /* MS_SHARED … with MS_REC, 0: none asked for */
+	bool bind, recursive, copy_up, idmap, idmap_recursive;
+	int source_fd;		/* a detached tree that the parent opened, -1: by name in the child */
+	int idmap_userns;	/* user namespace with the mapping, -1 */
+};
+
+/* The set of capabilities, as bits. */
+struct cap_plan {
+	bool given;
+	uint64_t bounding, effective, inheritable, permitted, ambient;
+};
+
+/* What becomes of the process between the set-up and execve: shared by init and exec. */
+struct process_plan {
+	const struct oci_process *spec;
+	char **args, **env;
+	const char *cwd;
+	struct cap_plan caps;
+	struct seccomp_filter seccomp;
+	struct rlimit64_plan {
+		int resource;
+		struct rlimit lim;
+	} *rlimits;
+	size_t rlimits_len;
+	uid_t uid;
+	gid_t gid;
+	gid_t *groups;
+	size_t groups_len;
+	bool setgroups_allowed; /* the user namespace lets us call setgroups(2) */
+	const char *user;	/* docker's USER string, looked up in the container; NULL: uid/gid */
+	char *const *group_add;
+	bool set_home;		/* HOME from the container's passwd unless env has it */
+	mode_t umask;
+	bool has_umask, no_new_privs, keep_session_keyring, init;
+	const char *session_keyring; /* NULL: keep the caller's */
+	int personality;	/* -1: leave */
+	int preserve_fds;	/* descriptors from 3 on that stay open */
+	int shim_fd;		/* sealed memory file with the shim */
+	struct oci_personality *personality_spec;
+};
+
+struct init_plan {
+	struct arena *arena;
+	const struct oci_spec *spec;
+	const struct container_options *options;
+	const char *rootfs;	/* absolute; NULL with an overlay */
+	const char *hostname, *domainname;
+	uint64_t clone_flags;	/* namespaces made by clone */
+	uint64_t late_flags;	/* made by the child itself: cgroup (after it was attached), time */
+	struct namespace_join {
+		int type, fd;
+	} joins[8];
+	size_t joins_len;
+	bool new_userns;	/* a user namespace of the container's own */
+	bool joined_userns;
+	bool devices_by_bind;	/* mknod is not allowed there */
+	struct idmap idmap;	/* used when new_userns */
+	struct mount_plan *mounts;
+	size_t mounts_len;
+	struct cgroup_mount_info *cgroups; /* for a mount of type cgroup; NULL: none */
+	struct process_plan process;
+	bool terminal;
+	unsigned short rows, cols;
+	int sync_fd;		/* the child's end of the pair with the parent */
+	int start_fd, result_fd; /* create: FIFOs that start writes to and reads from; else -1 */
+	int console_fd;		/* connected console socket, -1: the terminal goes to the parent */
+	bool hooks_runtime;	/* the parent has prestart or createRuntime hooks to run */
+	bool pdeathsig;		/* die with the parent also after execve */
+	const char *state_json; /* for the hooks that the child runs */
+	const char *cache_path; /* overlay: the directory that its names are relative to */
+};
+
+/* Fills the plan's mounts, process part and flags from the specification. Descriptors it opens
+ * are close-on-exec and die with the process. */
+int plan_make(struct init_plan *p, struct error *e);
+
+/* Mount options to flags: pure. UNKNOWN options are joined into ret->data. */
+int mount_options_parse(struct arena *a, char *const *options, struct mount_plan *ret,
+			struct error *e);
+/* Names of capabilities to bits; unknown ones are an error, ones that this kernel does not have
+ * are dropped. */
+int capabilities_parse(char *const *names, uint64_t *ret, const char *where, struct error *e);
+int process_plan_make(struct arena *a, const struct oci_process *spec, struct process_plan *p,
+		      struct error *e);
+
+#endif

@@ -1,0 +1,331 @@
+/*
+ * See process.h. The order (runc's, and DESIGN's): working directory, bounding set, filter if it
+ * may be loaded with rights only, groups, uid, capabilities, no_new_privs, filter otherwise, then
+ * the program is looked for as the user that will run it.
+ */
+#include "runtime/init/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/keyctl.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+#include "oci/base/file.h"
+#include "oci/base/path.h"
+#include "oci/base/str.h"
+#include "runtime/init/attributes.h"
+#include "runtime/init/seccomp.h"
+#include "runtime/init/user.h"
+#include "runtime/shim/shim.h"
+
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+
+int process_open_proc(struct error *e)
+{
+	_cleanup_fd_ int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct statfs s;
+
+	if (fd < 0)
+		return err_sys(e, errno, "open /proc");
+	if (fstatfs(fd, &s) < 0 || s.f_type != PROC_SUPER_MAGIC)
+		return err_msg(e, "/proc is not a procfs");
+	return fd_take(&fd);
+}
+
+int process_limits(const struct process_plan *p, pid_t pid, struct error *e)
+{
+	for (size_t i = 0; i < p->rlimits_len; i++) {
+		const struct rlimit64_plan *r = &p->rlimits[i];
+
+		if (prlimit(pid, (enum __rlimit_resource)r->resource, &r->lim, NULL) == 0)
+			continue;
+		/* Many hosts allow no more than they have: runc goes on without it, too. */
+		if (r->resource == RLIMIT_MEMLOCK && errno == EPERM)
+			continue;
+		err_sys(e, errno, "process.rlimits[%zu]: set %s to %llu (hard %llu)", i,
+			p->spec->rlimits[i].type, (unsigned long long)r->lim.rlim_cur,
+			(unsigned long long)r->lim.rlim_max);
+		if (e->code == EPERM)
+			err_hint(e, "raising a hard limit needs CAP_SYS_RESOURCE: ulimit -H shows "
+				    "the limits of the shell you started from");
+		return -1;
+	}
+	return 0;
+}
+
+static void join_session_keyring(const char *name)
+{
+	/* A kernel without keyrings, a filter that forbids them or a full quota: no reason not to
+	 * run. The container just keeps the caller's. */
+	long id = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name, 0, 0, 0);
+	long perm;
+	char text[256];
+
+	if (id < 0)
+		return;
+	if (syscall(SYS_keyctl, KEYCTL_DESCRIBE, id, text, sizeof(text), 0) < 0)
+		return;
+	/* So that exec, as another user, finds it as well: search for everybody (runc does so). */
+	if (sscanf(text, "%*[^;];%*d;%*d;%lx;", (unsigned long *)&perm) == 1)
+		syscall(SYS_keyctl, KEYCTL_SETPERM, id, perm | 0x00080000, 0, 0);
+}
+
+int process_prepare(const struct process_plan *p, int proc, struct error *e)
+{
+	if (p->session_keyring)
+		join_session_keyring(p->session_keyring);
+	return attributes_apply(p, proc, e);
+}
+
+/* The working directory must be inside the root: a descriptor of the host that leaked in could be
+ * named by cwd (/proc/self/fd/7 was CVE-2024-21626's), and getcwd(2) then says so. */
+static int enter_cwd(const struct process_plan *p, bool make, struct error *e)
+{
+	char buf[4096];
+
+	if (chdir(p->cwd) < 0) {
+		if (errno == ENOENT && make) {
+			_cleanup_fd_ int root =
+				open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+			int dir = root < 0 ? -1 : path_mkdirs_in_root(root, p->cwd, 0755, e);
+
+			if (dir < 0)
+				return err_wrap(e, "make the working directory %s", p->cwd);
+			close(dir);
+			if (chdir(p->cwd) == 0)
+				goto check;
+		}
+		return err_sys(e, errno, "chdir to the working directory %s", p->cwd);
+	}
+check:
+	if (syscall(SYS_getcwd, buf, sizeof(buf)) < 0)
+		return err_sys(e, errno, "find the working directory %s", p->cwd);
+	if (buf[0] != '/')
+		return err_msg(e, "the working directory %s lies outside the container's root",
+			       p->cwd);
+	return 0;
+}
+
+static int drop_bounding(const struct process_plan *p, struct error *e)
+{
+	for (int cap = 0; cap < 64; cap++) {
+		if (p->caps.bounding & 1ULL << cap)
+			continue;
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
+			if (errno == EINVAL)
+				break; /* past the last one that the kernel knows */
+			return err_sys(e, errno, "drop capability %d from the bounding set", cap);
+		}
+	}
+	return 0;
+}
+
+static uint64_t last_cap_mask(void)
+{
+	int cap = 40;
+
+	while (cap < 63 && prctl(PR_CAPBSET_READ, cap + 1, 0, 0, 0) >= 0)
+		cap++;
+	return (2ULL << cap) - 1;
+}
+
+static int set_capabilities(const struct process_plan *p, struct error *e)
+{
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	uint64_t known = last_cap_mask();
+	uint64_t eff = p->caps.effective & known, perm = p->caps.permitted & known,
+		 inh = p->caps.inheritable & known, amb = p->caps.ambient & known;
+	struct __user_cap_data_struct d[2] = {
+		{ (uint32_t)eff, (uint32_t)perm, (uint32_t)inh },
+		{ (uint32_t)(eff >> 32), (uint32_t)(perm >> 32), (uint32_t)(inh >> 32) },
+	};
+
+	if (syscall(SYS_capset, &h, d) < 0)
+		return err_sys(e, errno, "set the capabilities");
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
+		return err_sys(e, errno, "clear the ambient capabilities");
+	for (unsigned long cap = 0; cap < 64; cap++)
+		if (amb & 1ULL << cap &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+			dprintf(2, "mrun: warning: cannot raise ambient capability %lu: %s\n", cap,
+				err_text(errno));
+	return 0;
+}
+
+static int change_user(const struct process_plan *p, struct error *e)
+{
+	if (p->setgroups_allowed) {
+		if (setgroups(p->groups_len, p->groups) < 0)
+			return err_sys(e, errno, "setgroups");
+	} else if (p->groups_len) {
+		return err_msg(e, "process.user.additionalGids: supplementary groups cannot be set "
+				  "with a single mapped id");
+	}
+	if (setresgid(p->gid, p->gid, p->gid) < 0) {
+		err_sys(e, errno, "change to group %u", p->gid);
+		return err_hint(e, "the group is not mapped in the user namespace: give a larger "
+				   "range in /etc/subgid");
+	}
+	if (setresuid(p->uid, p->uid, p->uid) < 0) {
+		err_sys(e, errno, "change to user %u", p->uid);
+		return err_hint(e, "the user is not mapped in the user namespace: give a larger "
+				   "range in /etc/subuid");
+	}
+	return 0;
+}
+
+/* docker's USER, looked up in the container's files, and HOME from there. */
+static int resolve_user(struct arena *a, struct process_plan *p, struct error *e)
+{
+	_cleanup_fd_ int root = -1;
+	struct user_result u = { 0 };
+	bool have_home = false;
+
+	for (char **v = p->env; *v; v++)
+		have_home |= str_has_prefix(*v, "HOME=");
+	if (!p->user && (have_home || !p->set_home))
+		return 0;
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return err_sys(e, errno, "open the container's root");
+	if (p->user) {
+		if (user_resolve(a, root, p->user, p->group_add, &u, e) < 0)
+			return -1;
+		p->uid = u.uid;
+		p->gid = u.gid;
+		p->groups = u.groups;
+		p->groups_len = u.groups_len;
+		if (!p->setgroups_allowed)
+			p->groups_len = 0;
+	} else {
+		u.home = user_home(a, root, p->uid);
+	}
+	if (!have_home && p->set_home) {
+		size_t n = str_list_len(p->env);
+		char **env = ARENA_ARRAY(a, n + 2, char *);
+
+		memcpy(env, p->env, n * sizeof(char *));
+		env[n] = arena_printf(a, "HOME=%s", u.home ? u.home : "/");
+		p->env = env;
+	}
+	return 0;
+}
+
+static const char *env_path(char **env)
+{
+	for (; *env; env++)
+		if (str_has_prefix(*env, "PATH="))
+			return *env + 5;
+	return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+}
+
+/* The words are Go's: clients of runc match them to exit codes 126 and 127. */
+static const char *find_program(struct arena *a, const struct process_plan *p, struct error *e)
+{
+	const char *name = p->args[0];
+	bool denied = false;
+	char **dirs;
+
+	if (strchr(name, '/'))
+		return name;
+	dirs = str_split(a, env_path(p->env), ':');
+	for (; *dirs; dirs++) {
+		const char *path = arena_printf(a, "%s/%s", **dirs ? *dirs : ".", name);
+		struct stat st;
+
+		if (stat(path, &st) < 0 || S_ISDIR(st.st_mode))
+			continue;
+		if (faccessat(AT_FDCWD, path, X_OK, 0) == 0)
+			return path;
+		denied = true;
+	}
+	if (denied) {
+		err_msg(e, "exec: \"%s\": permission denied", name);
+		e->exit_code = ERR_EXIT_NOT_EXEC;
+		err_hint(e, "the file is in $PATH and not executable: chmod +x it in the image");
+	} else {
+		err_msg(e, "exec: \"%s\": executable file not found in $PATH", name);
+		e->exit_code = ERR_EXIT_NOT_FOUND;
+		err_hint(e, "PATH in the container is %.300s", env_path(p->env));
+	}
+	return NULL;
+}
+
+static int load_filter(const struct process_plan *p, int *ret_notify, struct error *e)
+{
+	int fd;
+
+	if (!p->seccomp.prog.len)
+		return 0;
+	fd = seccomp_filter_load(&p->seccomp, e);
+	if (fd < 0)
+		return -1;
+	if (p->seccomp.notify)
+		*ret_notify = fd;
+	return 0;
+}
+
+int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const char **ret_path,
+		 struct error *e)
+{
+	bool in_cwd;
+
+	*ret_notify = -1;
+	if (resolve_user(a, p, e) < 0)
+		return -1;
+	/* Before the change of user, who may not be allowed to make it; else after it, since root
+	 * of a user namespace may not be allowed to enter what the user owns. */
+	in_cwd = enter_cwd(p, true, e) == 0;
+	if (!in_cwd && e->code != EACCES && e->code != EPERM)
+		return -1;
+	if (p->caps.given && drop_bounding(p, e) < 0)
+		return -1;
+	if (!p->no_new_privs && load_filter(p, ret_notify, e) < 0)
+		return -1;
+	if (p->caps.given && p->uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return err_sys(e, errno, "keep the capabilities");
+	if (change_user(p, e) < 0)
+		return -1;
+	if (!in_cwd && enter_cwd(p, false, e) < 0)
+		return -1;
+	if (p->caps.given && set_capabilities(p, e) < 0)
+		return -1;
+	if (p->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_sys(e, errno, "set no_new_privs");
+	if (p->no_new_privs && load_filter(p, ret_notify, e) < 0)
+		return -1;
+	umask(p->umask);
+	*ret_path = find_program(a, p, e);
+	return *ret_path ? 0 : -1;
+}
+
+int process_exec(struct arena *a, const struct process_plan *p, const char *path, int report_fd,
+		 struct error *e)
+{
+	size_t n = str_list_len(p->args);
+	char **argv = ARENA_ARRAY(a, n + 2, char *);
+
+	argv[0] = arena_printf(a, "%c:%d:%s", p->init ? SHIM_INIT : SHIM_PLAIN, report_fd, path);
+	memcpy(argv + 1, p->args, n * sizeof(char *));
+	/* Everything else goes: the caller may have left descriptors open (CVE-2024-21626). */
+	if (syscall(SYS_close_range, 3U + (unsigned)p->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		return err_sys(e, errno, "close_range");
+	fcntl(report_fd, F_SETFD, 0);
+	syscall(SYS_execveat, p->shim_fd, "", argv, p->env, AT_EMPTY_PATH);
+	err_sys(e, errno, "exec %s", p->args[0]);
+	e->exit_code = ERR_EXIT_NOT_EXEC;
+	return -1;
+}

@@ -1,0 +1,28 @@
+/* From a set-up root to the program: credentials, limits, filter, execve. Shared by the container's
+ * init and by exec. */
+#ifndef MRUN_RUNTIME_INIT_PROCESS_H
+#define MRUN_RUNTIME_INIT_PROCESS_H
+
+#include "runtime/init/plan.h"
+
+/* Called while the process still has all its rights and sees the host's /proc: what the kernel
+ * wants set from there (oom_score_adj, AppArmor and SELinux for the next execve). PROC is a
+ * verified descriptor of it, -1: there is none. */
+int process_prepare(const struct process_plan *p, int proc, struct error *e);
+
+/* Inside the container: user, working directory, capabilities, no_new_privs, filter. Returns the
+ * seccomp notify descriptor in *ret_notify (-1: none), and the file to execute in *ret_path. */
+int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const char **ret_path,
+		 struct error *e);
+
+/* Executes the shim, which executes PATH. REPORT_FD: where a failure goes. Only returns on error. */
+int process_exec(struct arena *a, const struct process_plan *p, const char *path, int report_fd,
+		 struct error *e);
+
+/* From the parent, on process PID: resource limits. */
+int process_limits(const struct process_plan *p, pid_t pid, struct error *e);
+
+/* A descriptor of the host's /proc, found to be a procfs; -1 with E. */
+int process_open_proc(struct error *e);
+
+#endif

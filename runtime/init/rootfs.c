@@ -1,0 +1,177 @@
+/*
+ * The container's root: a bundle's directory bound to itself, or an overlay of unpacked layers, and
+ * the move into it. pivot_root(2) and not chroot(2): the old root is detached from the namespace
+ * and not merely out of sight.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "oci/base/file.h"
+#include "oci/base/path.h"
+#include "oci/base/str.h"
+#include "runtime/init/mounts.h"
+#include "runtime/init/syscalls.h"
+
+#define ALL_DIRS_MAX 4000 /* mount(2)'s page of options, less the other ones */
+
+static int overlay_context(const struct overlay_root *o, const char *upper, const char *work,
+			   struct error *e)
+{
+	_cleanup_fd_ int fs = sys_fsopen("overlay", FSOPEN_CLOEXEC);
+	char all[ALL_DIRS_MAX];
+	size_t len = 0;
+	bool plus;
+
+	if (fs < 0)
+		return err_sys(e, errno, "open an overlay file system");
+	/* lowerdir+ (Linux 6.7) takes one directory a call and has no limit on their length. */
+	plus = sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", o->lower[0], 0) == 0;
+	for (size_t i = 0; o->lower[i]; i++) {
+		int n;
+
+		if (plus) {
+			if (i > 0 && sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", o->lower[i],
+						  0) < 0)
+				return err_sys(e, errno, "overlay: add layer %zu", i);
+			continue;
+		}
+		n = snprintf(all + len, sizeof(all) - len, "%s%s", len ? ":" : "", o->lower[i]);
+		if (n < 0 || (size_t)n >= sizeof(all) - len)
+			return err_msg(e, "overlay: the image has too many layers (%zu) for this "
+					  "kernel", i);
+		len += (size_t)n;
+	}
+	if (!plus && sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir", all, 0) < 0)
+		return err_sys(e, errno, "overlay: set the layers");
+	if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "upperdir", upper, 0) < 0 ||
+	    sys_fsconfig(fs, FSCONFIG_SET_STRING, "workdir", work, 0) < 0)
+		return err_sys(e, errno, "overlay: set the upper directory");
+	if (sys_fsconfig(fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0)
+		return err_sys(e, errno, "overlay: set userxattr");
+	if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return err_sys(e, errno, "mount the layers as an overlay");
+	return fd_take(&fs);
+}
+
+/* An upper directory in memory, for where the cache's file system cannot hold one. */
+static int tmpfs_upper(struct error *e)
+{
+	if (mount("tmpfs", "/tmp", "tmpfs", 0, "mode=0755") < 0)
+		return err_sys(e, errno, "mount a tmpfs for the upper directory");
+	if (mkdir("/tmp/u", 0755) < 0 || mkdir("/tmp/w", 0700) < 0)
+		return err_sys(e, errno, "make the upper directory");
+	return 0;
+}
+
+static int overlay_mount(const struct init_plan *p, struct error *e)
+{
+	const struct overlay_root *o = p->options->overlay;
+	_cleanup_fd_ int fs = -1, mnt = -1;
+	const char *upper, *work;
+
+	if (o->slot_fd >= 0) {
+		upper = arena_printf(p->arena, "%s/u", o->slot_name);
+		work = arena_printf(p->arena, "%s/w", o->slot_name);
+	} else {
+		if (tmpfs_upper(e) < 0)
+			return -1;
+		upper = "/tmp/u";
+		work = "/tmp/w";
+	}
+	fs = overlay_context(o, upper, work, e);
+	if (fs < 0)
+		return -1;
+	mnt = sys_fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	if (mnt < 0)
+		return err_sys(e, errno, "mount the overlay");
+	/* It needs a place in the tree to become the root; any will do, and "." is ours. */
+	if (sys_move_mount(mnt, "", AT_FDCWD, ".", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_sys(e, errno, "attach the overlay");
+	return fd_take(&mnt);
+}
+
+static int bundle_mount(const struct init_plan *p, struct error *e)
+{
+	_cleanup_fd_ int tree = -1, target = -1;
+
+	tree = sys_open_tree(AT_FDCWD, p->rootfs,
+			     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (tree < 0)
+		return err_sys(e, errno, "open the root file system %s", p->rootfs);
+	target = open(p->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (target < 0)
+		return err_sys(e, errno, "open the root file system %s", p->rootfs);
+	/* On itself: later mounts may name sources below the bundle's root. */
+	if (sys_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
+	    0)
+		return err_sys(e, errno, "mount the root file system %s", p->rootfs);
+	return fd_take(&tree);
+}
+
+static unsigned long propagation_flag(int oci)
+{
+	static const unsigned long flags[] = { MS_SLAVE, MS_PRIVATE, MS_SHARED, MS_SLAVE,
+					       MS_UNBINDABLE };
+
+	return flags[oci];
+}
+
+int rootfs_mount(const struct init_plan *p, struct error *e)
+{
+	unsigned long flag = propagation_flag(p->spec->linux_->rootfs_propagation);
+
+	/* What is mounted from here on must not reach the host. (A shared or unbindable root is
+	 * made so at the end.) */
+	if (flag == MS_UNBINDABLE)
+		flag = MS_PRIVATE;
+	if (mount(NULL, "/", NULL, flag | MS_REC, NULL) < 0)
+		return err_sys(e, errno, "make the mounts private");
+	if (flag == MS_SHARED && mount(NULL, "/", NULL, MS_SLAVE, NULL) < 0)
+		return err_sys(e, errno, "make the root mount private");
+	return p->options->overlay ? overlay_mount(p, e) : bundle_mount(p, e);
+}
+
+int rootfs_enter(const struct init_plan *p, int rootfd, struct error *e)
+{
+	if (fchdir(rootfd) < 0)
+		return err_sys(e, errno, "enter the root file system");
+	if (!p->options->no_pivot) {
+		if (sys_pivot_root(".", ".") < 0) {
+			err_sys(e, errno, "pivot_root");
+			if (e->code == EINVAL)
+				err_hint(e, "the host's root is a ramdisk (initramfs): use --no-pivot");
+			return -1;
+		}
+		if (umount2(".", MNT_DETACH) < 0)
+			return err_sys(e, errno, "detach the old root");
+	} else {
+		if (mount(".", "/", NULL, MS_MOVE, NULL) < 0)
+			return err_sys(e, errno, "move the root file system to /");
+		if (chroot(".") < 0)
+			return err_sys(e, errno, "chroot");
+	}
+	if (chdir("/") < 0)
+		return err_sys(e, errno, "chdir /");
+	return 0;
+}
+
+int rootfs_propagation(const struct init_plan *p, struct error *e)
+{
+	int want = p->spec->linux_->rootfs_propagation;
+
+	if ((want == OCI_PROPAGATION_SHARED || want == OCI_PROPAGATION_UNBINDABLE) &&
+	    mount(NULL, "/", NULL, propagation_flag(want), NULL) < 0)
+		return err_sys(e, errno, "linux.rootfsPropagation");
+	if (p->spec->root && p->spec->root->readonly) {
+		struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+
+		if (sys_mount_setattr(AT_FDCWD, "/", 0, &ro) < 0)
+			return err_sys(e, errno, "make the root read-only");
+	}
+	return 0;
+}

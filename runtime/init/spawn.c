@@ -1,0 +1,174 @@
+/* See init.h: making the first process, in new and joined namespaces. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "oci/base/file.h"
+#include "oci/base/str.h"
+#include "runtime/init/init.h"
+#include "runtime/init/sync.h"
+#include "runtime/init/syscalls.h"
+
+static bool proc_is(const char *file, const char *value)
+{
+	char buf[16] = "";
+	_cleanup_fd_ int fd = open(file, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
+
+	return n > 0 && strncmp(buf, value, strlen(value)) == 0;
+}
+
+/* Why the kernel would not make a user namespace, and the command that mends it. */
+static int explain_clone(const struct init_plan *p, int err, struct error *e)
+{
+	bool userns = (p->clone_flags & CLONE_NEWUSER) != 0;
+
+	err_sys(e, err, userns ? "make the container's user namespace" :
+				 "make the container's namespaces");
+	if (proc_is("/proc/sys/user/max_user_namespaces", "0"))
+		return err_hint(e, "user namespaces are switched off: sysctl -w "
+				   "user.max_user_namespaces=15000");
+	if (userns && proc_is("/proc/sys/kernel/unprivileged_userns_clone", "0"))
+		return err_hint(e, "Debian's switch is off: sysctl -w "
+				   "kernel.unprivileged_userns_clone=1");
+	if (userns && proc_is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"))
+		return err_hint(e, "Ubuntu's AppArmor restricts user namespaces: sysctl -w "
+				   "kernel.apparmor_restrict_unprivileged_userns=0, or give mrun "
+				   "a profile");
+	if (err == ENOSPC || err == EUSERS)
+		return err_hint(e, "a limit of /proc/sys/user/max_*_namespaces is reached");
+	if (err == EPERM && !userns)
+		return err_hint(e, "without root a container needs a user namespace in "
+				   "linux.namespaces (mrun spec --rootless)");
+	if (err == EPERM)
+		return err_hint(e, "a container manager's seccomp profile or the kernel forbids user "
+				   "namespaces here (inside docker: --security-opt "
+				   "seccomp=unconfined)");
+	return -1;
+}
+
+static pid_t do_clone(struct init_plan *p, uint64_t more, int cgroup_fd, int *ret_pidfd)
+{
+	struct clone_args args = { .flags = p->clone_flags | more, .exit_signal = SIGCHLD };
+	int pidfd = -1;
+	pid_t pid;
+
+	if (!(more & CLONE_PARENT)) {
+		args.flags |= CLONE_PIDFD;
+		args.pidfd = (uint64_t)(uintptr_t)&pidfd;
+	} else {
+		args.exit_signal = 0; /* the kernel takes the one of the process in between */
+	}
+	if (cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)(unsigned)cgroup_fd;
+	}
+	pid = sys_clone3(&args, sizeof(args));
+	if (pid < 0 && (errno == ENOSYS || errno == EPERM) && cgroup_fd < 0) {
+		/* Old kernels, and filters that answer for a call they do not know. */
+		int err = errno;
+		unsigned long flags = p->clone_flags | more | SIGCHLD;
+
+		if (!(more & CLONE_PARENT))
+			flags |= CLONE_PIDFD;
+		pid = (pid_t)syscall(SYS_clone, flags, NULL, &pidfd, NULL, NULL);
+		if (pid < 0 && errno == ENOSYS)
+			errno = err;
+	}
+	if (pid > 0)
+		*ret_pidfd = pidfd;
+	return pid;
+}
+
+static const char *join_name(int type)
+{
+	return type == CLONE_NEWNET    ? "network" :
+	       type == CLONE_NEWPID    ? "pid" :
+	       type == CLONE_NEWNS     ? "mount" :
+	       type == CLONE_NEWIPC    ? "ipc" :
+	       type == CLONE_NEWUTS    ? "uts" :
+	       type == CLONE_NEWUSER   ? "user" :
+	       type == CLONE_NEWCGROUP ? "cgroup" :
+					 "time";
+}
+
+/* The user namespace first: the rights to join the others may come from it. The mount namespace
+ * last: paths mean something else afterwards. */
+static int join_all(const struct init_plan *p, struct error *e)
+{
+	for (int round = 0; round < 3; round++)
+		for (size_t i = 0; i < p->joins_len; i++) {
+			int type = p->joins[i].type;
+			int when = type == CLONE_NEWUSER ? 0 : type == CLONE_NEWNS ? 2 : 1;
+
+			if (when == round && setns(p->joins[i].fd, type) < 0)
+				return err_sys(e, errno, "join the %s namespace", join_name(type));
+		}
+	return 0;
+}
+
+/* A process joins the namespaces and clones the container's first process as its own sibling. */
+static _Noreturn void in_between(struct init_plan *p, int cgroup_fd)
+{
+	struct error e;
+	int pidfd = -1;
+	pid_t pid;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	err_clear(&e);
+	if (join_all(p, &e) < 0)
+		goto failed;
+	pid = do_clone(p, CLONE_PARENT, cgroup_fd, &pidfd);
+	if (pid == 0)
+		init_main(p);
+	if (pid < 0) {
+		explain_clone(p, errno, &e);
+		goto failed;
+	}
+	if (sync_send_pid(p->sync_fd, pid, &e) == 0)
+		_exit(0);
+failed:
+	sync_send_error(p->sync_fd, &e);
+	_exit(1);
+}
+
+pid_t init_spawn(struct init_plan *p, int cgroup_fd, int sync, int *ret_pidfd, struct error *e)
+{
+	struct sync_packet packet;
+	pid_t pid, middle;
+
+	*ret_pidfd = -1;
+	if (!p->joins_len) {
+		pid = do_clone(p, 0, cgroup_fd, ret_pidfd);
+		if (pid == 0)
+			init_main(p);
+		return pid < 0 ? explain_clone(p, errno, e) : pid;
+	}
+	middle = fork();
+	if (middle == 0)
+		in_between(p, cgroup_fd);
+	if (middle < 0)
+		return err_sys(e, errno, "fork");
+	/* Our copy of its end must go, or its death would not be seen. */
+	close(p->sync_fd);
+	p->sync_fd = -1;
+	if (sync_receive(sync, &packet, e) < 0)
+		packet.tag = SYNC_END;
+	while (waitpid(middle, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (packet.tag == SYNC_ERROR) {
+		*e = packet.error;
+		return -1;
+	}
+	if (packet.tag != SYNC_PID)
+		return err_msg(e, "the process that joins the namespaces ended");
+	*ret_pidfd = (int)syscall(SYS_pidfd_open, packet.pid, 0);
+	return packet.pid;
+}

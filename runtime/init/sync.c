@@ -1,0 +1,82 @@
+/* See sync.h. */
+#include "runtime/init/sync.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "oci/base/file.h"
+
+int sync_send(int sock, enum sync_tag tag, int fd, struct error *e)
+{
+	char c = (char)tag;
+
+	return fd_send(sock, &c, 1, &fd, fd >= 0, e) < 0 ? -1 : 0;
+}
+
+int sync_send_pid(int sock, pid_t pid, struct error *e)
+{
+	char buf[1 + sizeof(pid)];
+
+	buf[0] = SYNC_PID;
+	memcpy(buf + 1, &pid, sizeof(pid));
+	return fd_send(sock, buf, sizeof(buf), NULL, 0, e) < 0 ? -1 : 0;
+}
+
+void sync_send_error(int sock, const struct error *e)
+{
+	char tag = SYNC_ERROR;
+	struct iovec v[2] = { { &tag, 1 }, { (void *)(uintptr_t)e, sizeof(*e) } };
+	struct msghdr m = { .msg_iov = v, .msg_iovlen = 2 };
+
+	while (sendmsg(sock, &m, MSG_NOSIGNAL) < 0 && errno == EINTR)
+		;
+}
+
+int sync_receive(int sock, struct sync_packet *p, struct error *e)
+{
+	char buf[1 + sizeof(struct shim_report)];
+	size_t nfds = 1;
+	int fd = -1;
+	ssize_t n = fd_recv(sock, buf, sizeof(buf), &fd, &nfds, e);
+
+	p->fd = nfds ? fd : -1;
+	if (n < 0 && e->code != ECONNRESET)
+		return -1;
+	if (n <= 0) {
+		p->tag = SYNC_END;
+		return 0;
+	}
+	if ((size_t)n == sizeof(p->report)) {
+		p->tag = SYNC_REPORT;
+		memcpy(&p->report, buf, sizeof(p->report));
+		if (p->report.head_len < 0 || p->report.head_len > SHIM_HEAD_MAX)
+			p->report.head_len = 0;
+		return 0;
+	}
+	p->tag = (enum sync_tag)(unsigned char)buf[0];
+	if (p->tag == SYNC_ERROR && (size_t)n == 1 + sizeof(p->error)) {
+		memcpy(&p->error, buf + 1, sizeof(p->error));
+		p->error.msg[sizeof(p->error.msg) - 1] = 0;
+		p->error.hint[sizeof(p->error.hint) - 1] = 0;
+	} else if (p->tag == SYNC_PID && (size_t)n == 1 + sizeof(pid_t)) {
+		memcpy(&p->pid, buf + 1, sizeof(pid_t));
+	}
+	return 0;
+}
+
+int sync_expect(int sock, enum sync_tag tag, struct error *e)
+{
+	struct sync_packet p;
+
+	if (sync_receive(sock, &p, e) < 0)
+		return -1;
+	if (p.tag == tag)
+		return 0;
+	if (p.tag == SYNC_ERROR) {
+		*e = p.error;
+		return -1;
+	}
+	return err_msg(e, "the other side of the container's set-up ended");
+}

@@ -1,0 +1,41 @@
+/* What the parent and the container's first process say to each other, over a socket pair of type
+ * SOCK_SEQPACKET: one tag a packet, descriptors beside it, or an error as it is. */
+#ifndef MRUN_RUNTIME_INIT_SYNC_H
+#define MRUN_RUNTIME_INIT_SYNC_H
+
+#include <sys/types.h>
+
+#include "oci/base/error.h"
+#include "runtime/shim/shim.h"
+
+enum sync_tag {
+	SYNC_MAPPED = 'm',  /* parent: ids are mapped, cgroup and network are there */
+	SYNC_HOOKS = 'h',   /* child: namespaces and mounts are there, run the runtime's hooks */
+	SYNC_GO = 'g',	    /* parent: go on */
+	SYNC_TERMINAL = 't',/* child: here is the terminal's master (one descriptor) */
+	SYNC_NOTIFY = 'n',  /* child: here is the seccomp notify descriptor */
+	SYNC_CREATED = 'c', /* child: all is set up, waiting for start */
+	SYNC_PID = 'p',	    /* the process in between: pid of the real child follows */
+	SYNC_ERROR = 'e',   /* struct error follows */
+	SYNC_REPORT = 'r',  /* struct shim_report: execve failed (recognised by its length) */
+	SYNC_END = 0,	    /* end of file: the program runs, or the child is gone */
+};
+
+struct sync_packet {
+	enum sync_tag tag;
+	int fd;	   /* SYNC_TERMINAL, SYNC_NOTIFY: the descriptor, else -1 */
+	pid_t pid; /* SYNC_PID */
+	struct error error;
+	struct shim_report report;
+};
+
+int sync_send(int sock, enum sync_tag tag, int fd, struct error *e);
+int sync_send_pid(int sock, pid_t pid, struct error *e);
+/* The child's last words. */
+void sync_send_error(int sock, const struct error *e);
+/* Waits for a packet. -1 with E when the socket fails. */
+int sync_receive(int sock, struct sync_packet *p, struct error *e);
+/* Waits for exactly TAG; an error the other side sent becomes E. */
+int sync_expect(int sock, enum sync_tag tag, struct error *e);
+
+#endif

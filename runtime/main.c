@@ -1,0 +1,297 @@
+/*
+ * The command line: global options (runc's, and crun's --cgroup-manager), then ONE table of
+ * commands; a word that is no command is the name of an image. What a command returns as an error
+ * is printed here, once: to stderr for people, to --log for clients.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "oci/base/file.h"
+#include "oci/base/str.h"
+#include "oci/spec/spec.h"
+#include "runtime/cmd/cmd.h"
+#include "runtime/cmd/options.h"
+
+struct command {
+	const char *name;
+	cmd_function *function;
+	int exit_code; /* of a failure that does not name its own */
+	const char *group, *summary;
+};
+
+static const struct command commands[] = {
+	{ "load", cmd_load, 125, "Images", "load images from an archive" },
+	{ "import", cmd_import, 125, "Images", "make an image of a root file system's tar" },
+	{ "save", cmd_save, 125, "Images", "write images to an archive" },
+	{ "images", cmd_images, 125, "Images", "list images" },
+	{ "tag", cmd_tag, 125, "Images", "give an image a further name" },
+	{ "rmi", cmd_rmi, 125, "Images", "remove images" },
+	{ "inspect", cmd_inspect, 125, "Images", "print all that is known of an image" },
+	{ "history", cmd_history, 125, "Images", "show how an image was built" },
+	{ "prune", cmd_prune, 125, "Images", "remove what no image needs" },
+	{ "fsck", cmd_fsck, 125, "Images", "check the store against its digests" },
+	{ "unpack", cmd_unpack, 125, "Images", "write an image as an OCI bundle" },
+	{ "create", cmd_create, 1, "Containers", "create a container" },
+	{ "start", cmd_start, 1, "Containers", "start a created container" },
+	{ "run", cmd_run, 1, "Containers", "create and start a container" },
+	{ "state", cmd_state, 1, "Containers", "output the state of a container" },
+	{ "list", cmd_list, 1, "Containers", "list containers" },
+	{ "kill", cmd_kill, 1, "Containers", "send a signal to a container" },
+	{ "delete", cmd_delete, 1, "Containers", "delete a container" },
+	{ "spec", cmd_spec, 1, "Containers", "write a new config.json" },
+	{ "features", cmd_features, 1, "Containers", "show what this runtime supports" },
+//DOC	{ "doctor", cmd_doctor, 125, "This machine", "what works here, and what mends the rest" },
+};
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct opt global_opts[] = {
+	{ "root", 0, OPT_STR, offsetof(struct cmd_context, root), "DIR",
+	  "directory for the state of containers" },
+	{ "log", 0, OPT_STR, offsetof(struct cmd_context, log), "FILE", "write the log there" },
+	{ "debug", 0, OPT_BOOL, offsetof(struct cmd_context, debug), NULL, "log more" },
+	{ "systemd-cgroup", 0, OPT_BOOL, offsetof(struct cmd_context, systemd_cgroup), NULL,
+	  "let systemd manage the cgroups" },
+	{ "rootless", 0, OPT_STR, offsetof(struct cmd_context, rootless), "true|false|auto",
+	  "ignore cgroup permission errors" },
+	{ NULL, 0, 0, 0, NULL, NULL },
+};
+
+static void print_version(const struct cmd_context *c)
+{
+	printf("%s version %s\ncommit: %s\nspec: %s\n", c->program, MRUN_VERSION,
+	       MRUN_COMMIT[0] ? MRUN_COMMIT : "unknown", OCI_SPEC_VERSION);
+}
+
+static void print_help(void)
+{
+	const char *group = "";
+
+	printf("NAME:\n   mrun - run the image that a build left behind, and OCI containers\n\n"
+	       "USAGE:\n   mrun [OPTIONS] IMAGE [COMMAND [ARG...]]   (mrun IMAGE --help: its options)\n"
+	       "   mrun [GLOBAL OPTIONS] COMMAND [OPTIONS] [ARG...]\n");
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (!str_eq(group, commands[i].group))
+			printf("\n%s:\n", commands[i].group);
+		group = commands[i].group;
+		printf("   %-12s %s\n", commands[i].name, commands[i].summary);
+	}
+	printf("\nGLOBAL OPTIONS:\n");
+	for (const struct opt *o = global_opts; o->name; o++)
+		printf("   --%-32s %s\n",
+		       o->arg ? ({
+			       static char both[64];
+			       snprintf(both, sizeof(both), "%s %s", o->name, o->arg);
+			       both;
+		       }) :
+				o->name,
+		       o->help);
+	printf("   --log-format text|json             format of the log\n"
+	       "   --cgroup-manager cgroupfs|systemd|disabled\n"
+	       "   --criu PATH                        accepted; checkpoints are not there yet\n"
+	       "   -h, --help                         show this help\n"
+	       "   -v, --version                      print the version\n");
+}
+
+/* One line of log, in the shape of logrus, which clients of runc parse. */
+static void log_error(const struct cmd_context *c, const char *msg)
+{
+	_cleanup_fd_ int fd = -1;
+	struct timespec now;
+	struct tm tm;
+	char stamp[64];
+	struct json_out *o;
+	struct error ignored;
+	size_t len;
+	char *line;
+
+	if (!c->log || !*c->log)
+		return;
+	fd = open(c->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+	if (fd < 0) {
+		fprintf(stderr, "mrun: open the log %s: %s\n", c->log, err_text(errno));
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (c->log_json) {
+		o = json_out_new(c->arena, false);
+		json_out_object(o);
+		json_out_kstr(o, "level", "error");
+		json_out_kstr(o, "msg", msg);
+		json_out_kstr(o, "time", stamp);
+		json_out_object_end(o);
+		line = arena_printf(c->arena, "%s\n", json_out_finish(o, NULL));
+	} else {
+		line = arena_printf(c->arena, "time=\"%s\" level=error msg=\"%s\"\n", stamp, msg);
+	}
+	len = strlen(line);
+	file_write_all(fd, line, len, c->log, &ignored);
+}
+
+static void report(const struct cmd_context *c, const struct error *e)
+{
+	fflush(stdout);
+	log_error(c, e->msg);
+	fprintf(stderr, "mrun: %s\n", e->msg);
+	if (e->hint[0])
+		fprintf(stderr, "hint: %s\n", e->hint);
+}
+
+/* Takes one global option at argv[*i]; 0: it is none, 1: taken, -1: error. */
+static int global_option(struct cmd_context *c, int argc, char **argv, int *i, struct error *e)
+{
+	const char *arg = argv[*i], *name, *value = NULL;
+	static const char *const valued[] = { "root", "log",	  "log-format",
+					      "criu", "rootless", "cgroup-manager" };
+	size_t len;
+	bool takes = false;
+
+	if (arg[0] != '-' || arg[1] != '-' || !arg[2])
+		return 0;
+	name = arg + 2;
+	len = strcspn(name, "=");
+	if (name[len] == '=')
+		value = name + len + 1;
+	for (size_t k = 0; k < sizeof(valued) / sizeof(valued[0]); k++)
+		takes |= strlen(valued[k]) == len && memcmp(valued[k], name, len) == 0;
+	if (takes && !value) {
+		if (*i + 1 >= argc)
+			return err_msg(e, "option %s needs a value", arg);
+		value = argv[++*i];
+	}
+#define IS(s) (len == strlen(s) && memcmp(name, s, len) == 0)
+	if (IS("root")) {
+		if (!*value)
+			return err_msg(e, "--root: the directory's name is empty");
+		c->root = value;
+	} else if (IS("log")) {
+		c->log = value;
+	} else if (IS("log-format")) {
+		if (!str_eq(value, "text") && !str_eq(value, "json"))
+			return err_msg(e, "--log-format: '%s' is neither text nor json", value);
+		c->log_json = str_eq(value, "json");
+	} else if (IS("rootless")) {
+		if (!str_eq(value, "true") && !str_eq(value, "false") && !str_eq(value, "auto"))
+			return err_msg(e, "--rootless: '%s' is not true, false or auto", value);
+		c->rootless = value;
+	} else if (IS("cgroup-manager")) {
+		if (!str_eq(value, "cgroupfs") && !str_eq(value, "systemd") &&
+		    !str_eq(value, "disabled"))
+			return err_msg(e, "--cgroup-manager: '%s' is not cgroupfs, systemd or "
+					  "disabled", value);
+		c->systemd_cgroup = str_eq(value, "systemd");
+		c->cgroup_disabled = str_eq(value, "disabled");
+	} else if (IS("criu")) {
+		/* Where criu lies: nothing to do until checkpoint and restore exist. */
+	} else if (IS("debug")) {
+		c->debug = !value || str_eq(value, "true");
+	} else if (IS("systemd-cgroup")) {
+		c->systemd_cgroup = !value || str_eq(value, "true");
+	} else {
+		return 0;
+	}
+#undef IS
+	return 1;
+}
+
+/* Descriptors 0 to 2 must exist: a file opened later would land there and be written to. */
+static void open_standard_fds(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+			int n = open("/dev/null", O_RDWR);
+
+			if (n >= 0 && n != fd) {
+				dup2(n, fd);
+				close(n);
+			}
+		}
+}
+
+static int dispatch(struct cmd_context *c, int argc, char **argv, struct error *e)
+{
+	int i = 1, r, code = 125;
+
+	for (; i < argc; i++) {
+		r = global_option(c, argc, argv, &i, e);
+		if (r < 0)
+			goto failed;
+		if (r == 0)
+			break;
+	}
+	if (i >= argc || str_eq(argv[i], "--help") || (str_eq(argv[i], "-h") && i + 1 == argc)) {
+		print_help();
+		return 0;
+	}
+	if (str_eq(argv[i], "help")) {
+		if (i + 1 == argc) {
+			print_help();
+			return 0;
+		}
+		argv[i] = argv[i + 1];
+		argv[i + 1] = (char *)(uintptr_t)"--help";
+		argc = i + 2;
+		for (size_t k = 0; k < COMMANDS; k++)
+			if (str_eq(argv[i], commands[k].name))
+				goto found;
+		err_msg(e, "No help topic for '%s'", argv[i]);
+		code = 3;
+		goto failed;
+	}
+found:
+	if (str_eq(argv[i], "--version") || (str_eq(argv[i], "-v") && i + 1 == argc)) {
+		print_version(c);
+		return 0;
+	}
+	for (size_t k = 0; k < COMMANDS; k++) {
+		if (!str_eq(argv[i], commands[k].name))
+			continue;
+		code = commands[k].exit_code;
+		r = commands[k].function(c, argc - i, argv + i, e);
+		if (r < 0)
+			goto failed;
+		return r;
+	}
+	argv[i - 1] = argv[0];
+	r = cmd_image_run(c, argc - i + 1, argv + i - 1, e);
+	if (r >= 0)
+		return r;
+failed:
+	report(c, e);
+	return e->exit_code ? e->exit_code : code;
+}
+
+int main(int argc, char **argv)
+{
+	static struct arena arena;
+	static struct error error;
+	struct cmd_context c = { .arena = &arena, .program = "mrun" };
+	int r;
+
+	if (getauxval(AT_SECURE) || getuid() != geteuid() || getgid() != getegid()) {
+		fputs("mrun: refusing to run setuid or setgid\n"
+		      "hint: chmod u-s,g-s the program; it needs no privileges\n",
+		      stderr);
+		return 125;
+	}
+	open_standard_fds();
+	if (argc > 0 && argv[0][0]) {
+		const char *slash = strrchr(argv[0], '/');
+
+		c.program = slash ? slash + 1 : argv[0];
+	}
+	r = dispatch(&c, argc, argv, &error);
+	if (fflush(stdout) != 0 && r == 0) {
+		fprintf(stderr, "mrun: write to stdout: %s\n", err_text(errno));
+		return 125;
+	}
+	return r;
+}

@@ -1,0 +1,137 @@
+/*
+ * See shim.h. No C library: it must be small, start at once and touch nothing. In plain mode it
+ * makes one system call, execve. As an init (docker's --init) it forks, gives the child the
+ * terminal, forwards every signal it gets and reaps every orphan; its exit status is the child's
+ * (128+n for a signal).
+ */
+#define SHIM_ITSELF
+#include "runtime/shim/shim.h"
+
+#include <asm/unistd.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <linux/signal.h>
+#include <linux/wait.h>
+
+#if defined(__x86_64__)
+static long sys4(long n, long a, long b, long c, long d)
+{
+	long r;
+	register long r10 __asm__("r10") = d;
+
+	__asm__ volatile("syscall"
+			 : "=a"(r)
+			 : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10)
+			 : "rcx", "r11", "memory");
+	return r;
+}
+__asm__(".global _start\n_start:\n\txor %ebp,%ebp\n\tmov %rsp,%rdi\n\tand $-16,%rsp\n\tcall shim_main\n\thlt\n");
+#elif defined(__aarch64__)
+static long sys4(long n, long a, long b, long c, long d)
+{
+	register long x8 __asm__("x8") = n;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+
+	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory", "cc");
+	return x0;
+}
+__asm__(".global _start\n_start:\n\tmov x29,#0\n\tmov x0,sp\n\tbl shim_main\n\tbrk #0\n");
+#elif defined(__riscv) && __riscv_xlen == 64
+static long sys4(long n, long a, long b, long c, long d)
+{
+	register long a7 __asm__("a7") = n;
+	register long a0 __asm__("a0") = a;
+	register long a1 __asm__("a1") = b;
+	register long a2 __asm__("a2") = c;
+	register long a3 __asm__("a3") = d;
+
+	__asm__ volatile("ecall" : "+r"(a0) : "r"(a7), "r"(a1), "r"(a2), "r"(a3) : "memory");
+	return a0;
+}
+__asm__(".global _start\n_start:\n\tmv a0,sp\n\tandi sp,sp,-16\n\tcall shim_main\n\tebreak\n");
+#else
+#error "the shim needs a few lines for this processor"
+#endif
+
+#define SYS(n, a, b, c, d) \
+	sys4(__NR_##n, (long)(a), (long)(b), (long)(c), (long)(d))
+
+static _Noreturn void leave(int code)
+{
+	for (;;)
+		SYS(exit_group, code, 0, 0, 0);
+}
+
+static _Noreturn void fail(const char *path, int fd, long err)
+{
+	struct shim_report report; /* on the stack: the program has no writable segment */
+	long file = SYS(openat, AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+	long n = 0;
+
+	report.err = (int)-err;
+	if (file >= 0)
+		n = SYS(pread64, file, report.head, SHIM_HEAD_MAX, 0);
+	report.head_len = n > 0 ? (int)n : 0;
+	SYS(write, fd, &report, sizeof(report), 0);
+	leave(err == -ENOENT ? 127 : 126);
+}
+
+static int be_init(const char *path, int fd, char **argv, char **envp)
+{
+	unsigned long all = ~0UL, none = 0;
+	long child;
+
+	SYS(rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
+	child = SYS(clone, SIGCHLD, 0, 0, 0);
+	if (child < 0)
+		fail(path, fd, child);
+	if (child == 0) {
+		long pgrp = SYS(getpid, 0, 0, 0, 0);
+
+		SYS(setpgid, 0, 0, 0, 0);
+		/* Only where stdin is a terminal; TIOCSPGRP from the background would stop us, but
+		 * every signal is still blocked here. */
+		SYS(ioctl, 0, 0x5410, &pgrp, 0);
+		SYS(rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
+		fail(path, fd, SYS(execve, path, argv, envp, 0));
+	}
+	SYS(close, fd, 0, 0, 0);
+	for (;;) {
+		char info[128];
+		long sig = SYS(rt_sigtimedwait, &all, info, 0, 8), pid;
+		int st;
+
+		if (sig != SIGCHLD) {
+			if (sig > 0)
+				SYS(kill, child, sig, 0, 0);
+			continue;
+		}
+		while ((pid = SYS(wait4, -1, &st, WNOHANG, 0)) > 0)
+			if (pid == child)
+				return (st & 0x7f) ? 128 + (st & 0x7f) : (st >> 8) & 0xff;
+	}
+}
+
+_Noreturn void shim_main(long *stack);
+_Noreturn void shim_main(long *stack)
+{
+	long argc = stack[0];
+	char **argv = (char **)(stack + 1), **envp = argv + argc + 1;
+	char *p = argv[0];
+	char mode;
+	int fd = 0;
+
+	if (argc < 2)
+		leave(125);
+	mode = *p;
+	for (p += 2; *p >= '0' && *p <= '9'; p++)
+		fd = fd * 10 + (*p - '0');
+	p++;
+	if (mode == SHIM_INIT)
+		leave(be_init(p, fd, argv + 1, envp));
+	fail(p, fd, SYS(execve, p, argv + 1, envp, 0));
+}

@@ -1,0 +1,34 @@
+/*
+ * The last program before the container's own: what the container's init executes from a sealed
+ * memory file, and which then executes the container's program.
+ *
+ * Why: while execve(2) runs, /proc/self/exe is the program that calls it. Were that mrun, an image
+ * whose entry point is /proc/self/exe, or a script with that interpreter, would run mrun's own
+ * binary inside the container and, through /proc/PID/exe, could later write to it on the host
+ * (CVE-2019-5736). With the shim it finds a kilobyte of sealed memory. Copying all of mrun to a
+ * memory file and executing it again would cost ten times as much.
+ *
+ * argv of the shim: [0] "FLAGS:FD:PATH", then the container's argv. FD is where a failure is
+ * reported as struct shim_report; it is close-on-exec and vanishes when the program starts.
+ */
+#ifndef MRUN_RUNTIME_SHIM_SHIM_H
+#define MRUN_RUNTIME_SHIM_SHIM_H
+
+#define SHIM_HEAD_MAX 4096
+
+struct shim_report {
+	int err;		  /* errno of execve(2) */
+	int head_len;		  /* bytes of the file that follow, 0 when it can't be read */
+	char head[SHIM_HEAD_MAX]; /* start of the file, for the reason: ELF interpreter, machine */
+};
+
+/* FLAGS */
+#define SHIM_INIT 'i'	/* stay as pid 1: run the program as a child, forward signals, reap */
+#define SHIM_PLAIN 'p'
+
+#ifndef SHIM_ITSELF
+extern const unsigned char shim_program[];
+extern const unsigned int shim_program_size;
+#endif
+
+#endif
