@@ -9,7 +9,7 @@
 #include "oci/base/file.h"
 #include "oci/base/str.h"
 
-#define COPY_BUFFER (256 * 1024)
+#define COPY_BUFFER ((size_t)256 * 1024)
 
 bool digest_valid(const char *s)
 {

@@ -106,7 +106,7 @@ static const struct json_value *read_tree(struct arena *a, const char *text, siz
 	const char *type;
 
 	if (len > OCI_JSON_MAX) {
-		err_msg(e, "%s: %zu bytes of JSON, more than the %u allowed", name, len,
+		err_msg(e, "%s: %zu bytes of JSON, more than the %zu allowed", name, len,
 			OCI_JSON_MAX);
 		return NULL;
 	}
@@ -122,11 +122,13 @@ static const struct json_value *read_tree(struct arena *a, const char *text, siz
 	    (expected && oci_media(expected, NULL) == OCI_MEDIA_SCHEMA1)) {
 		err_msg(e, "%s: a Docker schema 1 manifest, a format that is no longer supported",
 			name);
-		err_hint(e, "pull and save the image again with a current docker, podman or skopeo");
+		err_hint(e,
+			 "pull and save the image again with a current docker, podman or skopeo");
 		return NULL;
 	}
 	if ((has(v, "layers") || has(v, "config")) && has(v, "manifests")) {
-		err_msg(e, "%s: is a manifest and an index at once, refused (CVE-2021-41190)", name);
+		err_msg(e, "%s: is a manifest and an index at once, refused (CVE-2021-41190)",
+			name);
 		return NULL;
 	}
 	if (type && oci_media(type, NULL) != want) {
@@ -176,8 +178,7 @@ static int check_manifest(struct arena *a, const struct oci_manifest *m, const c
 struct oci_manifest *oci_manifest_read(struct arena *a, const char *text, size_t len,
 				       const char *expected, const char *name, struct error *e)
 {
-	const struct json_value *v =
-		read_tree(a, text, len, OCI_MEDIA_MANIFEST, expected, name, e);
+	const struct json_value *v = read_tree(a, text, len, OCI_MEDIA_MANIFEST, expected, name, e);
 	struct oci_manifest *m = ARENA_NEW(a, struct oci_manifest);
 
 	if (!v)
@@ -216,7 +217,7 @@ struct oci_image_config *oci_config_read(struct arena *a, const char *text, size
 	struct oci_image_config *c;
 
 	if (len > OCI_JSON_MAX) {
-		err_msg(e, "%s: %zu bytes of JSON, more than the %u allowed", name, len,
+		err_msg(e, "%s: %zu bytes of JSON, more than the %zu allowed", name, len,
 			OCI_JSON_MAX);
 		return NULL;
 	}

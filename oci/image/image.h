@@ -1,8 +1,9 @@
 /*
- * What the OCI image specification defines, as structures: descriptor, platform, manifest, index and
- * image config; Docker's schema 2 has the same shapes under other media types. All of it is read
- * from strangers: the decoders below check digests, sizes and media types, so that what they return
- * can be trusted to be well formed (not to be benign: env, user, paths and labels are still data).
+ * What the OCI image specification defines, as structures: descriptor, platform, manifest, index
+ * and image config; Docker's schema 2 has the same shapes under other media types. All of it is
+ * read from strangers: the decoders below check digests, sizes and media types, so that what they
+ * return can be trusted to be well formed (not to be benign: env, user, paths and labels are still
+ * data).
  */
 #ifndef MRUN_OCI_IMAGE_IMAGE_H
 #define MRUN_OCI_IMAGE_IMAGE_H
@@ -17,7 +18,7 @@
 
 /* JSON blobs and index.json are read up to this size; registries refuse manifests above 4 MiB
  * (distribution-spec, "Pushing Manifests"). */
-#define OCI_JSON_MAX (4u * 1024 * 1024)
+#define OCI_JSON_MAX ((size_t)4 * 1024 * 1024)
 /* overlayfs takes 500 lower directories; docker's limit is 127 layers. */
 #define OCI_LAYERS_MAX 500
 
@@ -76,11 +77,11 @@ struct oci_set_entry {
 
 /* image-spec config.md, "config"; the last three are Docker's. */
 struct oci_image_run {
-	char *user; /* user, uid, user:group or uid:gid */
+	char *user;			     /* user, uid, user:group or uid:gid */
 	struct oci_set_entry *exposed_ports; /* "80/tcp" */
 	size_t exposed_ports_len;
-	char **env; /* NAME=value; NULL when not given */
-	char **entrypoint, **cmd; /* NULL when not given */
+	char **env;		       /* NAME=value; NULL when not given */
+	char **entrypoint, **cmd;      /* NULL when not given */
 	struct oci_set_entry *volumes; /* paths in the container */
 	size_t volumes_len;
 	char *working_dir;
@@ -94,7 +95,7 @@ struct oci_image_run {
 };
 
 struct oci_rootfs {
-	char *type; /* "layers" */
+	char *type;	 /* "layers" */
 	char **diff_ids; /* bottom first; never NULL after oci_config_read */
 };
 struct oci_history {
@@ -125,7 +126,8 @@ enum oci_media {
 	OCI_MEDIA_LAYER,
 	OCI_MEDIA_SCHEMA1, /* Docker's first manifest format: refused by name */
 };
-/* TYPE may be NULL. *ret_oci, unless NULL, gets the OCI type that says the same (NULL for unknown). */
+/* TYPE may be NULL. *ret_oci, unless NULL, gets the OCI type that says the same (NULL for unknown).
+ */
 enum oci_media oci_media(const char *type, const char **ret_oci);
 
 /* The value of an annotation, NULL when it is not there. */

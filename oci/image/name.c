@@ -109,10 +109,11 @@ static int split(struct arena *a, const char *s, struct image_name *n, struct er
 		*p = 0;
 		n->tag = p + 1;
 		if (!tag_ok(n->tag))
-			return err_msg(e,
-				       "invalid image name '%s': a tag is 1 to 128 letters, digits, "
-				       "'_', '.' and '-', not '%s'",
-				       s, n->tag);
+			return err_msg(
+				e,
+				"invalid image name '%s': a tag is 1 to 128 letters, digits, "
+				"'_', '.' and '-', not '%s'",
+				s, n->tag);
 	}
 	p = strchr(rest, '/');
 	n->domain = DEFAULT_DOMAIN;
@@ -129,32 +130,41 @@ static int split(struct arena *a, const char *s, struct image_name *n, struct er
 	return 0;
 }
 
-int image_name_parse(struct arena *a, const char *s, struct image_name *ret, struct error *e)
+/* Says what is wrong with the parts; false: nothing. */
+static bool complain(const char *s, const struct image_name *n, struct error *e)
 {
-	struct image_name n = { 0 };
-
-	if (!*s)
-		return err_msg(e, "invalid image name: it is empty");
-	if (split(a, s, &n, e) < 0)
-		return -1;
-	if (strlen(n.domain) + strlen(n.path) + 1 > NAME_MAX_LEN)
-		return err_msg(e, "invalid image name '%.60s…': longer than %d characters", s,
-			       NAME_MAX_LEN);
-	if (!domain_ok(n.domain))
-		return err_msg(e, "invalid image name '%s': '%s' is not a host name", s, n.domain);
-	if (!path_ok(n.path)) {
+	if (strlen(n->domain) + strlen(n->path) + 1 > NAME_MAX_LEN) {
+		err_msg(e, "invalid image name '%.60s…': longer than %d characters", s,
+			NAME_MAX_LEN);
+	} else if (!domain_ok(n->domain)) {
+		err_msg(e, "invalid image name '%s': '%s' is not a host name", s, n->domain);
+	} else if (!path_ok(n->path)) {
 		err_msg(e, "invalid image name '%s'", s);
-		if (strpbrk(n.path, UPPER))
+		if (strpbrk(n->path, UPPER))
 			err_hint(e, "repository names are lowercase");
 		else
-			err_hint(e, "a name is [HOST[:PORT]/]NAME[/NAME…][:TAG][@DIGEST], of "
-				    "lowercase letters, digits and single '.', '_', '-' between them");
+			err_hint(e,
+				 "a name is [HOST[:PORT]/]NAME[/NAME…][:TAG][@DIGEST], of "
+				 "lowercase letters, digits and single '.', '_', '-' between them");
+	} else if (strlen(n->path) == DIGEST_HEX_LEN &&
+		   strspn(n->path, "0123456789abcdef") == DIGEST_HEX_LEN) {
+		err_msg(e, "invalid image name '%s': 64 hexadecimal digits are an image ID", s);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+int image_name_parse(struct arena *a, const char *s, struct image_name *ret, struct error *e)
+{
+	struct image_name n = { .domain = DEFAULT_DOMAIN, .path = "" };
+
+	if (!*s) {
+		err_msg(e, "invalid image name: it is empty");
 		return -1;
 	}
-	if (strlen(n.path) == DIGEST_HEX_LEN &&
-	    strspn(n.path, "0123456789abcdef") == DIGEST_HEX_LEN)
-		return err_msg(e, "invalid image name '%s': 64 hexadecimal digits are an image ID",
-			       s);
+	if (split(a, s, &n, e) < 0 || complain(s, &n, e))
+		return -1;
 	if (str_eq(n.domain, DEFAULT_DOMAIN) && !strchr(n.path, '/'))
 		n.path = arena_printf(a, "library/%s", n.path);
 	*ret = n;
@@ -177,7 +187,7 @@ char *image_name_tagged(struct arena *a, const struct image_name *n)
 
 char *image_name_normalise(struct arena *a, const char *s)
 {
-	struct image_name n;
+	struct image_name n = { 0 };
 	struct error ignored;
 
 	if (image_name_parse(a, s, &n, &ignored) < 0)

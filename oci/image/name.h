@@ -1,7 +1,7 @@
 /*
- * Names of images, by docker's reference grammar ([DOMAIN[:PORT]/]PATH[:TAG][@DIGEST]), normalised in
- * this one place: "alpine", "library/alpine" and "docker.io/library/alpine" are the same name. People
- * and the store see the familiar form ("alpine:3.20").
+ * Names of images, by docker's reference grammar ([DOMAIN[:PORT]/]PATH[:TAG][@DIGEST]), normalised
+ * in this one place: "alpine", "library/alpine" and "docker.io/library/alpine" are the same name.
+ * People and the store see the familiar form ("alpine:3.20").
  */
 #ifndef MRUN_OCI_IMAGE_NAME_H
 #define MRUN_OCI_IMAGE_NAME_H

@@ -1,5 +1,5 @@
-/* See platform.h. The order of variants is containerd's; unlike there, a 386 image is never taken for
- * amd64 unless it is asked for. */
+/* See platform.h. The order of variants is containerd's; unlike there, a 386 image is never taken
+ * for amd64 unless it is asked for. */
 #include "oci/image/platform.h"
 
 #include <stdio.h>
@@ -11,17 +11,17 @@
 static const struct alias {
 	const char *from, *arch, *variant;
 } aliases[] = {
-	{ "x86_64", "amd64", NULL },	   { "x86-64", "amd64", NULL },
-	{ "i386", "386", NULL },	   { "i486", "386", NULL },
-	{ "i586", "386", NULL },	   { "i686", "386", NULL },
-	{ "aarch64", "arm64", NULL },	   { "armhf", "arm", "v7" },
-	{ "armel", "arm", "v6" },	   { "armv8l", "arm", "v7" },
-	{ "armv7l", "arm", "v7" },	   { "armv6l", "arm", "v6" },
-	{ "armv5tel", "arm", "v5" },	   { "loongarch64", "loong64", NULL },
+	{ "x86_64", "amd64", NULL },  { "x86-64", "amd64", NULL },
+	{ "i386", "386", NULL },      { "i486", "386", NULL },
+	{ "i586", "386", NULL },      { "i686", "386", NULL },
+	{ "aarch64", "arm64", NULL }, { "armhf", "arm", "v7" },
+	{ "armel", "arm", "v6" },     { "armv8l", "arm", "v7" },
+	{ "armv7l", "arm", "v7" },    { "armv6l", "arm", "v6" },
+	{ "armv5tel", "arm", "v5" },  { "loongarch64", "loong64", NULL },
 };
-static const char *const known_arches[] = { "amd64",   "386",	"arm64",   "arm",    "ppc64le",
-					    "ppc64",   "s390x", "riscv64", "loong64", "mips64le",
-					    "mips64",  "mipsle", "mips",   NULL };
+static const char *const known_arches[] = { "amd64",  "386",	"arm64",   "arm",     "ppc64le",
+					    "ppc64",  "s390x",	"riscv64", "loong64", "mips64le",
+					    "mips64", "mipsle", "mips",	   NULL };
 
 static void normalise(struct arena *a, struct oci_platform *p)
 {
@@ -88,8 +88,8 @@ int platform_parse(struct arena *a, const char *s, struct oci_platform *ret, str
 	parts = str_split(a, s, '/');
 	n = str_list_len(parts);
 	for (size_t i = 0; i < n; i++)
-		if (!*parts[i] || strspn(parts[i], "abcdefghijklmnopqrstuvwxyz0123456789_.-") !=
-					  strlen(parts[i]))
+		if (!*parts[i] ||
+		    strspn(parts[i], "abcdefghijklmnopqrstuvwxyz0123456789_.-") != strlen(parts[i]))
 			n = 0;
 	if (n == 1 && str_eq(parts[0], "linux")) {
 		host(a, ret);
@@ -125,7 +125,7 @@ char *platform_format(struct arena *a, const struct oci_platform *p)
 			    v ? "/" : "", v ? p->variant : "");
 }
 
-static bool is_unknown(const struct oci_descriptor *d)
+bool platform_is_unknown(const struct oci_descriptor *d)
 {
 	const char *type = oci_annotation(d, "vnd.docker.reference.type");
 
@@ -148,7 +148,8 @@ const struct oci_descriptor *platform_choose(struct arena *a, const struct oci_i
 		size_t n = strlen(list);
 		unsigned rank;
 
-		if (is_unknown(d) || (media != OCI_MEDIA_MANIFEST && media != OCI_MEDIA_INDEX))
+		if (platform_is_unknown(d) ||
+		    (media != OCI_MEDIA_MANIFEST && media != OCI_MEDIA_INDEX))
 			continue;
 		images++;
 		if (!d->platform || !d->platform->architecture) {

@@ -17,8 +17,11 @@ char *platform_format(struct arena *a, const struct oci_platform *p);
  * then the next lower one: v7, v6, v5). */
 unsigned platform_rank(const struct oci_platform *want, const struct oci_platform *have);
 
-/* The manifest of X for WANT; those of unknown platform (attestations) are passed over. NULL with an
- * error that lists what is there. NAME is for messages. */
+/* Whether D is no image but an attestation (BuildKit puts them into its indexes as os "unknown").
+ */
+bool platform_is_unknown(const struct oci_descriptor *d);
+/* The manifest of X for WANT; those of unknown platform (attestations) are passed over. NULL with
+ * an error that lists what is there. NAME is for messages. */
 const struct oci_descriptor *platform_choose(struct arena *a, const struct oci_index *x,
 					     const struct oci_platform *want, const char *name,
 					     struct error *e);

@@ -39,12 +39,11 @@ static int set_xattrs(struct extractor *x, int fd, const char *name, struct erro
 			x->r.xattrs++;
 			continue;
 		}
-		if ((fd >= 0 ? fsetxattr(fd, key, value, len, 0) :
-			       lsetxattr(name, key, value, len, 0)) == 0)
+		if ((fd >= 0 ? fsetxattr(fd, key, value, len, 0)
+			     : lsetxattr(name, key, value, len, 0)) == 0)
 			continue;
 		if (errno != EOPNOTSUPP && errno != EPERM)
-			return err_sys(e, errno, "set extended attribute %s",
-				       tar_quote(x->a, key));
+			return err_sys(e, errno, "set extended attribute %s", tar_quote(x->a, key));
 		x->r.xattrs++;
 	}
 	return 0;
@@ -95,8 +94,9 @@ static int chown_failed(struct extractor *x, const struct tar_entry *t, struct e
 
 	err_sys(e, err, "set owner %lld:%lld", (long long)t->uid, (long long)t->gid);
 	if (err == EINVAL && x->o.userns)
-		err_hint(e, "the image needs more user and group ids than are mapped here; a larger "
-			    "range in /etc/subuid and /etc/subgid mends it");
+		err_hint(e,
+			 "the image needs more user and group ids than are mapped here; a larger "
+			 "range in /etc/subuid and /etc/subgid mends it");
 	return -1;
 }
 

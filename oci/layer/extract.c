@@ -45,9 +45,9 @@ static int make_room(struct extractor *x, struct dir **d, const char *parent, co
 	if (fstatat((*d)->fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "stat what is replaced");
 	if (!S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode))
-		return unlinkat((*d)->fd, base, 0) < 0 ?
-			       err_sys(e, errno, "remove what is replaced") :
-			       0;
+		return unlinkat((*d)->fd, base, 0) < 0
+			       ? err_sys(e, errno, "remove what is replaced")
+			       : 0;
 	memcpy(times, (*d)->times, sizeof(times));
 	fd = openat((*d)->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
@@ -197,8 +197,9 @@ static int make_link(struct extractor *x, struct dir *d, const char *parent, con
 static int make_special(struct extractor *x, struct dir *d, const char *parent, const char *base,
 			const struct tar_entry *t, struct error *e)
 {
-	static const mode_t types[] = { [TAR_CHAR] = S_IFCHR, [TAR_BLOCK] = S_IFBLK,
-					[TAR_FIFO] = S_IFIFO };
+	static const mode_t types[] = {
+		[TAR_CHAR] = S_IFCHR, [TAR_BLOCK] = S_IFBLK, [TAR_FIFO] = S_IFIFO
+	};
 	bool device = t->type == TAR_CHAR || t->type == TAR_BLOCK;
 	dev_t dev = device ? makedev(t->dev_major, t->dev_minor) : 0;
 	struct stat st;
@@ -211,8 +212,9 @@ static int make_special(struct extractor *x, struct dir *d, const char *parent, 
 	if (fstatat(d->fd, base, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    make_room(x, &d, parent, base, e) < 0)
 		return -1;
-	if (t->type == TAR_SYMLINK ? symlinkat(t->link, d->fd, base) < 0 :
-				     mknodat(d->fd, base, types[t->type] | (t->mode & 0777), dev) < 0)
+	if (t->type == TAR_SYMLINK
+		    ? symlinkat(t->link, d->fd, base) < 0
+		    : mknodat(d->fd, base, types[t->type] | (t->mode & 0777), dev) < 0)
 		return err_sys(e, errno, "make the %s",
 			       t->type == TAR_SYMLINK ? "symbolic link" : "special file");
 	return attributes_apply_at(x, d, base, t, e);
@@ -271,7 +273,7 @@ static int apply(struct extractor *x, const struct tar_entry *t, struct error *e
 {
 	char path[PATH_MAX], *base;
 	const char *parent;
-	struct dir *d;
+	struct dir *d = NULL;
 	int r;
 
 	if (!tar_clean_name(t->name, x->name, sizeof(x->name)))
@@ -285,7 +287,7 @@ static int apply(struct extractor *x, const struct tar_entry *t, struct error *e
 	if (str_has_prefix(base, EXTRACT_WHITEOUT_PREFIX))
 		return whiteout_apply(x, parent, base, e);
 	r = find_parent(x, parent, &d, e);
-	if (r != 0)
+	if (r != 0 || !d)
 		return r;
 	d->dirty = true;
 	touched_mark(x, d, base);

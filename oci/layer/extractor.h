@@ -36,7 +36,7 @@ struct extractor {
 	struct extract_result r;
 	struct dir dirs[DIRS_MAX];
 	uint64_t clock;
-	struct touched touched; /* EXTRACT_APPLY: what whiteouts must leave alone */
+	struct touched touched;		     /* EXTRACT_APPLY: what whiteouts must leave alone */
 	char name[PATH_MAX], link[PATH_MAX]; /* of the entry at hand, cleaned */
 };
 

@@ -155,8 +155,9 @@ static int gzip_between(struct inflate *i, struct error *e)
 		}
 		for (; i->pos < i->len; i->pos++)
 			if (i->in[i->pos] != 0)
-				return err_msg(e, "inflate gzip: something that is not gzip follows "
-						  "the compressed data");
+				return err_msg(e,
+					       "inflate gzip: something that is not gzip follows "
+					       "the compressed data");
 		i->padding = true;
 	}
 }

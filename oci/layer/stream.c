@@ -28,8 +28,8 @@ struct stream {
 	pthread_cond_t filled, freed;
 	/* Counts of buffers: made by the reader, digested, used by the consumer. */
 	uint64_t made, summed, used;
-	bool end;    /* no more are made */
-	bool failed; /* error says why */
+	bool end;     /* no more are made */
+	bool failed;  /* error says why */
 	bool holding; /* the consumer still looks at buffer USED */
 	struct error error;
 	uint8_t *bufs[RING];
@@ -43,8 +43,8 @@ static ssize_t read_blob(void *arg, void *buf, size_t len, struct error *e)
 	ssize_t n;
 
 	do
-		n = s->o.positioned ? pread(s->o.fd, buf, len, (off_t)s->in_bytes) :
-				      read(s->o.fd, buf, len);
+		n = s->o.positioned ? pread(s->o.fd, buf, len, (off_t)s->in_bytes)
+				    : read(s->o.fd, buf, len);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return err_sys(e, errno, "read the blob");

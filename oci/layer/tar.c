@@ -14,9 +14,10 @@ struct tar {
 	struct archive *archive;
 	struct archive_entry *entry;
 	struct stream *stream;
-	bool empty;	  /* a blob of no bytes at all */
+	bool empty;	   /* a blob of no bytes at all */
+	bool began;	   /* an entry was read */
 	const char *other; /* what its first bytes say that it is instead of a tar */
-	const void *first; /* what was read to find that out */
+	const void *first; /* the first buffer, not yet given to libarchive */
 	size_t first_len;
 };
 
@@ -46,7 +47,11 @@ static int tar_error(struct tar *t, struct error *e)
 
 	if (stream_failed(t->stream, e))
 		return -1;
-	return err_msg(e, "read the tar: %s", text ? text : "the data is damaged");
+	if (t->other)
+		return err_msg(e, "read the tar: it is %s", t->other);
+	if (!text || strstr(text, "Unrecognized archive format"))
+		text = t->began ? "the data is damaged" : "it is not a tar archive";
+	return err_msg(e, "read the tar: %s", text);
 }
 
 /* Other archives have their magic in the first bytes; naming them explains more than "unrecognised
@@ -59,7 +64,9 @@ static const char *other_format(const void *p, size_t n)
 	} table[] = {
 		{ "PK\003\004", "a zip archive", 4 },
 		{ "BZh", "compressed with bzip2", 3 },
-		{ "\375" "7zXZ", "compressed with xz", 5 },
+		{ "\375"
+		  "7zXZ",
+		  "compressed with xz", 5 },
 		{ "7z\274\257", "a 7z archive", 4 },
 		{ "Rar!", "a rar archive", 4 },
 		{ "0707", "a cpio archive", 4 },
@@ -143,10 +150,11 @@ int tar_next(struct tar *t, struct tar_entry *ret, struct error *e)
 	r = archive_read_next_header(t->archive, &t->entry);
 	if (r == ARCHIVE_EOF)
 		return 0;
-	if (r == ARCHIVE_FATAL && t->other && !stream_failed(t->stream, e))
-		return err_msg(e, "read the tar: it is %s", t->other);
 	if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
 		return tar_error(t, e);
+	/* A tar's first name may look like another format's magic. */
+	t->began = true;
+	t->other = NULL;
 	memset(ret, 0, sizeof(*ret));
 	ret->name = archive_entry_pathname(t->entry);
 	if (!ret->name)

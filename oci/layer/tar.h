@@ -41,8 +41,8 @@ bool tar_xattr(struct tar *t, const char **ret_name, const void **ret_value, siz
 /* A name or link target for a message: what is not printable ASCII is escaped, and the middle of a
  * long one left out. From the arena. */
 char *tar_quote(struct arena *a, const char *name);
-/* NAME cleaned as if at a root (".", ".." and doubled slashes resolved by text), without the leading
- * slash; "" is the root itself. Into BUF; false when it does not fit. */
+/* NAME cleaned as if at a root (".", ".." and doubled slashes resolved by text), without the
+ * leading slash; "" is the root itself. Into BUF; false when it does not fit. */
 bool tar_clean_name(const char *name, char *buf, size_t size);
 
 #endif

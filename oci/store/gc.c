@@ -76,8 +76,8 @@ static int walk_document(struct walk *w, const struct oci_descriptor *d, int dep
 		v = json_get(doc, keys[k].key);
 		if (v && v->type == JSON_ARRAY)
 			for (size_t i = 0; i < v->len && r == 0; i++)
-				r = walk_value(w, &v->members[i].value, keys[k].document,
-					       depth + 1, e);
+				r = walk_value(w, &v->members[i].value, keys[k].document, depth + 1,
+					       e);
 		else if (v)
 			r = walk_value(w, v, keys[k].document, depth + 1, e);
 	}
@@ -117,8 +117,8 @@ int store_reachable(struct arena *a, const struct store *s, const struct oci_ind
 
 bool store_is_reachable(const struct strlist *reachable, const char *digest)
 {
-	return reachable->n && bsearch(&digest, reachable->items, reachable->n, sizeof(char *),
-				       by_text);
+	return reachable->n &&
+	       bsearch(&digest, reachable->items, reachable->n, sizeof(char *), by_text);
 }
 
 static void remove_blob(struct arena *a, struct store *s, const char *hex, uint64_t *freed)
@@ -184,8 +184,7 @@ static int list_dir(struct arena *a, const struct store *s, const char *path, st
 
 static bool is_hex(const char *name)
 {
-	return strlen(name) == DIGEST_HEX_LEN &&
-	       strspn(name, "0123456789abcdef") == DIGEST_HEX_LEN;
+	return strlen(name) == DIGEST_HEX_LEN && strspn(name, "0123456789abcdef") == DIGEST_HEX_LEN;
 }
 
 int store_sweep(struct arena *a, struct store *s, const struct oci_index *x, uint64_t *ret_freed,
@@ -237,8 +236,8 @@ static void check_blob(struct checker *c, const char *hex)
 	const char *digest;
 
 	if (fd < 0) {
-		problem(c, arena_printf(c->a, "blob %s: cannot be opened: %s", hex,
-					err_text(errno)));
+		problem(c,
+			arena_printf(c->a, "blob %s: cannot be opened: %s", hex, err_text(errno)));
 		return;
 	}
 	c->sum->blobs++;
@@ -263,8 +262,8 @@ static void check_layers(struct checker *c, const struct store_image *im, const 
 		if (fd >= 0)
 			close(fd);
 		else
-			problem(c, arena_printf(c->a, "image %s: layer %zu: %s", name, i + 1,
-						e.msg));
+			problem(c,
+				arena_printf(c->a, "image %s: layer %zu: %s", name, i + 1, e.msg));
 	}
 }
 

@@ -175,7 +175,7 @@ int store_find(struct arena *a, const struct store *s, const struct oci_index *x
 	       const struct oci_platform *want, const struct oci_descriptor **ret_entry,
 	       struct error *e)
 {
-	struct image_name name;
+	struct image_name name = { 0 };
 	struct error bad;
 	const char *hex;
 	bool is_id = image_id_prefix(ref, &hex), is_name;
@@ -199,9 +199,9 @@ int store_find(struct arena *a, const struct store *s, const struct oci_index *x
 		*ret_entry = by_name(a, x, image_name_tagged(a, &name), want);
 		/* podman and buildah call what they built localhost/NAME. */
 		if (!*ret_entry && str_has_prefix(name.path, "library/"))
-			*ret_entry = by_name(a, x,
-					     arena_printf(a, "localhost/%s",
-							  image_name_tagged(a, &name)), want);
+			*ret_entry = by_name(
+				a, x, arena_printf(a, "localhost/%s", image_name_tagged(a, &name)),
+				want);
 		if (*ret_entry)
 			return STORE_BY_NAME;
 	}
@@ -211,7 +211,7 @@ int store_find(struct arena *a, const struct store *s, const struct oci_index *x
 int store_not_found(struct arena *a, const struct oci_index *x, const char *ref, bool files,
 		    struct error *e)
 {
-	struct image_name name;
+	struct image_name name = { 0 };
 	const char *best = NULL, *wanted = ref;
 	unsigned near = 1 + (unsigned)strlen(ref) / 3;
 	struct error ignored;
@@ -242,8 +242,10 @@ int store_not_found(struct arena *a, const struct oci_index *x, const char *ref,
 		files ? ", and there is no file of that name" : "");
 	if (best)
 		return err_hint(e, "did you mean %s? ('mrun images' lists what is there)", best);
-	return err_hint(e, "'mrun images' lists what is there; 'docker save %s | mrun load' or "
-			   "'mrun load FILE' brings an image in", ref);
+	return err_hint(e,
+			"'mrun images' lists what is there; 'docker save %s | mrun load' or "
+			"'mrun load FILE' brings an image in",
+			ref);
 }
 
 bool store_image_size(struct arena *a, const struct store *s, const struct oci_manifest *m,

@@ -136,12 +136,10 @@ int staging_put(struct arena *a, struct staging *st, const void *data, size_t le
 bool staging_has(struct arena *a, struct staging *st, const struct oci_descriptor *d)
 {
 	const char *hex = digest_hex(d->digest);
-	struct stat s;
 
 	if (str_list_has(st->blobs.items, d->digest))
 		return true;
-	if (fstatat(st->store->blobs, hex, &s, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(s.st_mode) ||
-	    s.st_size != d->size)
+	if (!store_has_blob(st->store, d))
 		return false;
 	/* A second name of it, so that a prune that comes first does not take it away. */
 	if (linkat(st->store->blobs, hex, st->fd, hex, 0) < 0)

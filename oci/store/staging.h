@@ -14,7 +14,10 @@ struct staging {
 	int fd;
 	struct strlist blobs; /* digests staged so far */
 };
-#define STAGING_NONE { .fd = -1 }
+#define STAGING_NONE     \
+	{                \
+		.fd = -1 \
+	}
 /* Removes the directory and what is still in it. */
 void staging_end(struct staging *st);
 #define _cleanup_staging_ __attribute__((cleanup(staging_end)))
@@ -40,7 +43,8 @@ struct staging_entry {
 	struct oci_descriptor descriptor;
 	const char *name; /* familiar, with tag; NULL: none */
 };
-/* Moves the staged blobs into the store and adds N entries to index.json, under the store's lock. */
+/* Moves the staged blobs into the store and adds N entries to index.json, under the store's lock.
+ */
 int staging_commit(struct arena *a, struct staging *st, const struct staging_entry *entries,
 		   size_t n, struct error *e);
 

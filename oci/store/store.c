@@ -121,7 +121,7 @@ int store_open(struct arena *a, struct store *ret, struct error *e)
 	if (s.blobs < 0 || s.lock < 0)
 		return err_sys(e, errno, "open the image store %s", s.path);
 	*ret = s;
-	s = (struct store)STORE_CLOSED;
+	s = (struct store)STORE_CLOSED; /* the caller's now */
 	return 0;
 }
 
@@ -159,8 +159,10 @@ struct oci_index *store_index(struct arena *a, const struct store *s, struct err
 	}
 	x = oci_index_read(a, text, len, NULL, name, e);
 	if (!x)
-		err_hint(e, "move the damaged %s away and load the images again; 'mrun prune' then "
-			    "removes what is left of the old ones", name);
+		err_hint(e,
+			 "move the damaged %s away and load the images again; 'mrun prune' then "
+			 "removes what is left of the old ones",
+			 name);
 	return x;
 }
 
@@ -170,7 +172,7 @@ int store_index_write(struct arena *a, struct store *s, const struct oci_index *
 	char *text = json_write(a, &oci_index_type, x, false, &len);
 
 	if (len > OCI_JSON_MAX)
-		return err_msg(e, "write %s/index.json: %zu bytes, more than the %u allowed",
+		return err_msg(e, "write %s/index.json: %zu bytes, more than the %zu allowed",
 			       s->path, len, OCI_JSON_MAX);
 	if (file_replace(s->dirfd, "index.json", text, len, 0644, true, e) < 0)
 		return err_wrap(e, "image store %s", s->path);
@@ -203,8 +205,7 @@ void store_index_set(struct arena *a, struct oci_index *x, const struct oci_desc
 			continue; /* the nameless one gets the name */
 		if (name && old_name && str_eq(old_name, name)) {
 			for (size_t j = 0; j < x->manifests_len; j++)
-				elsewhere |= j != i &&
-					     str_eq(x->manifests[j].digest, old.digest);
+				elsewhere |= j != i && str_eq(x->manifests[j].digest, old.digest);
 			if (elsewhere)
 				continue;
 			oci_annotation_set(a, &old, OCI_ANNOTATION_REF_NAME, NULL);
@@ -214,6 +215,14 @@ void store_index_set(struct arena *a, struct oci_index *x, const struct oci_desc
 	out[n++] = added;
 	x->manifests = out;
 	x->manifests_len = n;
+}
+
+bool store_has_blob(const struct store *s, const struct oci_descriptor *d)
+{
+	struct stat st;
+
+	return fstatat(s->blobs, HEX_OF(d), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	       st.st_size == d->size;
 }
 
 int store_open_blob(const struct store *s, const struct oci_descriptor *d, struct error *e)
@@ -272,8 +281,8 @@ bool store_diff_get(struct arena *a, const struct store *s, const char *digest,
 	return true;
 }
 
-void store_diff_put(struct arena *a, const struct store *s, const char *digest,
-		    const char *diff_id, uint64_t size)
+void store_diff_put(struct arena *a, const struct store *s, const char *digest, const char *diff_id,
+		    uint64_t size)
 {
 	char *path = arena_printf(a, "diffs/%s", digest_hex(digest));
 	char *text = arena_printf(a, "%s %llu\n", diff_id, (unsigned long long)size);

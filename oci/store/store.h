@@ -23,7 +23,8 @@
 #include "oci/image/image.h"
 
 /* Our annotations on the descriptors of index.json: the digest of the manifest as it came (before
- * it was converted to OCI), and of the index it was chosen from. NAME@DIGEST finds these as well. */
+ * it was converted to OCI), and of the index it was chosen from. NAME@DIGEST finds these as well.
+ */
 #define STORE_ANNOTATION_MANIFEST "io.mrun.origin.manifest"
 #define STORE_ANNOTATION_INDEX "io.mrun.origin.index"
 
@@ -34,11 +35,14 @@ struct store {
 };
 void store_close(struct store *s);
 #define _cleanup_store_ __attribute__((cleanup(store_close)))
-#define STORE_CLOSED { .dirfd = -1, .blobs = -1, .lock = -1 }
+#define STORE_CLOSED                                 \
+	{                                            \
+		.dirfd = -1, .blobs = -1, .lock = -1 \
+	}
 
 /* Opens the caller's store and makes what is missing of it: $XDG_DATA_HOME/mrun, else
- * $HOME/.local/share/mrun (XDG Base Directory Specification), mode 0700. A directory of another user
- * is refused: who owns it could make us write elsewhere. */
+ * $HOME/.local/share/mrun (XDG Base Directory Specification), mode 0700. A directory of another
+ * user is refused: who owns it could make us write elsewhere. */
 int store_open(struct arena *a, struct store *ret, struct error *e);
 
 /* The store's lock; waits for it. Not recursive. */
@@ -61,6 +65,8 @@ char *store_entry_name(struct arena *a, const struct oci_descriptor *d);
  * for messages ("manifest"). */
 int store_read_blob(struct arena *a, const struct store *s, const struct oci_descriptor *d,
 		    const char *what, char **ret, size_t *ret_len, struct error *e);
+/* Whether it is there, with the right size. */
+bool store_has_blob(const struct store *s, const struct oci_descriptor *d);
 /* Opens one to read; only its size is checked. */
 int store_open_blob(const struct store *s, const struct oci_descriptor *d, struct error *e);
 
@@ -68,7 +74,7 @@ int store_open_blob(const struct store *s, const struct oci_descriptor *d, struc
 bool store_diff_get(struct arena *a, const struct store *s, const char *digest,
 		    const char **ret_diff_id, uint64_t *ret_size);
 /* Remembers it. Failing is no error: it is a cache. */
-void store_diff_put(struct arena *a, const struct store *s, const char *digest,
-		    const char *diff_id, uint64_t size);
+void store_diff_put(struct arena *a, const struct store *s, const char *digest, const char *diff_id,
+		    uint64_t size);
 
 #endif

@@ -18,9 +18,12 @@
 static bool is_utf8(const char *s)
 {
 	for (const unsigned char *p = (const unsigned char *)s; *p;) {
-		unsigned n = *p < 0x80 ? 0 : *p < 0xc2 ? 9 : *p < 0xe0 ? 1 : *p < 0xf0 ? 2 :
-			     *p < 0xf5				  ? 3 :
-								    9;
+		unsigned n = *p < 0x80	 ? 0
+			     : *p < 0xc2 ? 9
+			     : *p < 0xe0 ? 1
+			     : *p < 0xf0 ? 2
+			     : *p < 0xf5 ? 3
+					 : 9;
 
 		if (n == 9 || *p < 0x20 || *p == 0x7f)
 			return false;
@@ -92,8 +95,8 @@ static int stage_file(struct tar *t, int root, unsigned number, uint64_t size, u
 	return 0;
 }
 
-static int send_entry(const struct tar_entry *t, char type, unsigned number,
-		      const char *digest, struct error *e)
+static int send_entry(const struct tar_entry *t, char type, unsigned number, const char *digest,
+		      struct error *e)
 {
 	struct arena scratch = { 0 };
 	struct json_out *o = json_out_new(&scratch, false);
@@ -121,12 +124,14 @@ static int send_entry(const struct tar_entry *t, char type, unsigned number,
 
 int mode_archive(struct arena *a, const struct request *q, struct error *e)
 {
-	static const char letters[] = { [TAR_FILE] = 'f', [TAR_DIR] = 'd', [TAR_SYMLINK] = 'l',
-					[TAR_HARDLINK] = 'h', [TAR_FIFO] = 0 };
-	struct stream_options o = { .fd = (int)q->in,
-				    .copy_fd = -1,
-				    .max_out = *q->max_bytes,
-				    .max_ratio = q->max_ratio };
+	static const char letters[] = { [TAR_FILE] = 'f',
+					[TAR_DIR] = 'd',
+					[TAR_SYMLINK] = 'l',
+					[TAR_HARDLINK] = 'h',
+					[TAR_FIFO] = 0 };
+	struct stream_options o = {
+		.fd = (int)q->in, .copy_fd = -1, .max_out = *q->max_bytes, .max_ratio = q->max_ratio
+	};
 	int keep[] = { REPLY_FD, (int)q->in }, root, r;
 	uint64_t count = 0, budget = *q->max_bytes;
 	struct stream_result result;
@@ -151,8 +156,7 @@ int mode_archive(struct arena *a, const struct request *q, struct error *e)
 		if (++count > *q->max_entries)
 			return err_msg(e, "more than the %llu entries allowed in an archive",
 				       (unsigned long long)*q->max_entries);
-		if (!letter || !usable_name(entry.name) ||
-		    (entry.link && !usable_name(entry.link)))
+		if (!letter || !usable_name(entry.name) || (entry.link && !usable_name(entry.link)))
 			continue;
 		if (letter == 'f' &&
 		    stage_file(t, root, number, entry.size, &budget, digest, e) < 0)

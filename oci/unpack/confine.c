@@ -26,17 +26,17 @@ int umount2(const char *target, int flags);
 #define MEMORY_LIMIT (1536ull << 20) /* a zstd window of 128 MiB, buffers, thread stacks, names */
 #define CPU_LIMIT 7200		     /* seconds */
 
-static int set_limit(int what, uint64_t value, struct error *e)
+static int set_limit(__rlimit_resource_t what, uint64_t value, struct error *e)
 {
 	struct rlimit l;
 
 	if (getrlimit(what, &l) < 0)
-		return err_sys(e, errno, "read resource limit %d", what);
+		return err_sys(e, errno, "read resource limit %d", (int)what);
 	if (l.rlim_max != RLIM_INFINITY && value > l.rlim_max)
 		value = l.rlim_max;
 	l.rlim_cur = l.rlim_max = value;
 	if (setrlimit(what, &l) < 0)
-		return err_sys(e, errno, "set resource limit %d", what);
+		return err_sys(e, errno, "set resource limit %d", (int)what);
 	return 0;
 }
 
@@ -84,9 +84,9 @@ static int detached_mount(int dirfd)
 	fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
 	if (fs < 0)
 		return -1;
-	fd = syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ?
-		     -1 :
-		     (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+	fd = syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0
+		     ? -1
+		     : (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
 	close(fs);
 	return fd;
 }
@@ -174,26 +174,55 @@ int confine_enter(int dirfd, bool trusted, int *keep, unsigned n, struct error *
 }
 
 static const int base_calls[] = {
-	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(write), SCMP_SYS(writev),
-	SCMP_SYS(pwrite64), SCMP_SYS(lseek), SCMP_SYS(close), SCMP_SYS(fstat),
-	SCMP_SYS(copy_file_range), SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap),
-	SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(exit), SCMP_SYS(exit_group),
-	SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
-	SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(getrandom), SCMP_SYS(clock_gettime),
-	SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(sched_yield), SCMP_SYS(gettid),
-	SCMP_SYS(getpid), SCMP_SYS(sigaltstack), SCMP_SYS(restart_syscall), SCMP_SYS(fadvise64),
-	SCMP_SYS(_llseek), SCMP_SYS(fstat64), SCMP_SYS(futex_time64), SCMP_SYS(clock_gettime64),
+	SCMP_SYS(read),
+	SCMP_SYS(readv),
+	SCMP_SYS(pread64),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(lseek),
+	SCMP_SYS(close),
+	SCMP_SYS(fstat),
+	SCMP_SYS(copy_file_range),
+	SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(futex),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(rseq),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(time),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(gettid),
+	SCMP_SYS(getpid),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(fadvise64),
+	SCMP_SYS(_llseek),
+	SCMP_SYS(fstat64),
+	SCMP_SYS(futex_time64),
+	SCMP_SYS(clock_gettime64),
 };
 
 static const int file_calls[] = {
-	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(mkdirat),
-	SCMP_SYS(symlinkat), SCMP_SYS(linkat), SCMP_SYS(mknodat), SCMP_SYS(unlinkat),
-	SCMP_SYS(readlinkat), SCMP_SYS(newfstatat), SCMP_SYS(fstatat64), SCMP_SYS(statx),
-	SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(fchown), SCMP_SYS(fchownat),
-	SCMP_SYS(utimensat), SCMP_SYS(utimensat_time64), SCMP_SYS(ftruncate),
-	SCMP_SYS(ftruncate64), SCMP_SYS(fallocate), SCMP_SYS(getdents64), SCMP_SYS(fcntl),
-	SCMP_SYS(fcntl64), SCMP_SYS(fchdir), SCMP_SYS(fsetxattr), SCMP_SYS(lsetxattr),
-	SCMP_SYS(fgetxattr), SCMP_SYS(flistxattr), SCMP_SYS(fremovexattr),
+	SCMP_SYS(open),	      SCMP_SYS(openat),	     SCMP_SYS(openat2),
+	SCMP_SYS(mkdirat),    SCMP_SYS(symlinkat),   SCMP_SYS(linkat),
+	SCMP_SYS(mknodat),    SCMP_SYS(unlinkat),    SCMP_SYS(readlinkat),
+	SCMP_SYS(newfstatat), SCMP_SYS(fstatat64),   SCMP_SYS(statx),
+	SCMP_SYS(fchmod),     SCMP_SYS(fchmodat),    SCMP_SYS(fchown),
+	SCMP_SYS(fchownat),   SCMP_SYS(utimensat),   SCMP_SYS(utimensat_time64),
+	SCMP_SYS(ftruncate),  SCMP_SYS(ftruncate64), SCMP_SYS(fallocate),
+	SCMP_SYS(getdents64), SCMP_SYS(fcntl),	     SCMP_SYS(fcntl64),
+	SCMP_SYS(fchdir),     SCMP_SYS(fsetxattr),   SCMP_SYS(lsetxattr),
+	SCMP_SYS(fgetxattr),  SCMP_SYS(flistxattr),  SCMP_SYS(fremovexattr),
 };
 
 int confine_filter(bool files, struct error *e)

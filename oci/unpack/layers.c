@@ -88,8 +88,7 @@ static int start(struct supervisor *s, size_t i, struct error *e)
 		job.mountpoint = path_in(s->a, l->name, "m");
 		if (file_remove_tree(AT_FDCWD, job.tree, e) < 0)
 			return -1;
-		if (mkdir(job.work, 0700) < 0 ||
-		    mkdir(job.mountpoint, 0700) < 0)
+		if (mkdir(job.work, 0700) < 0 || mkdir(job.mountpoint, 0700) < 0)
 			return err_sys(e, errno, "make directory %s", job.work);
 	} else {
 		job.form = EXTRACT_LAYER;
@@ -205,9 +204,9 @@ static int collect(struct supervisor *s, struct error *e)
 
 		if (!p[k].revents)
 			continue;
-		r = t->got < sizeof(t->result) ?
-			    read(t->pipe, (char *)&t->result + t->got, sizeof(t->result) - t->got) :
-			    read(t->pipe, &extra, 1);
+		r = t->got < sizeof(t->result)
+			    ? read(t->pipe, (char *)&t->result + t->got, sizeof(t->result) - t->got)
+			    : read(t->pipe, &extra, 1);
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r > 0 && t->got < sizeof(t->result))

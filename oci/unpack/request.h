@@ -20,11 +20,11 @@
 #define REPLY_FD 4
 
 struct request_layer {
-	uint32_t fd;  /* of the blob; not for a cached one */
+	uint32_t fd; /* of the blob; not for a cached one */
 	char *digest, *diff_id;
 	const uint64_t *size;
-	char *name;   /* its directory, which has or gets the tree in "r" */
-	bool cached;  /* it is there already: only to be mounted below others */
+	char *name;  /* its directory, which has or gets the tree in "r" */
+	bool cached; /* it is there already: only to be mounted below others */
 };
 
 struct request_entry { /* of mode pack: struct pack_entry */
@@ -39,10 +39,11 @@ struct request {
 	bool userns, single; /* in a user namespace; with one id only */
 	const uint64_t *max_bytes, *max_entries;
 	uint32_t max_ratio;
-	uint32_t in;	/* archive, digest */
+	uint32_t in;	     /* archive, digest */
 	const uint32_t *out; /* digest: copy; pack */
-	char *name, *from; /* flat: the tree; root: the tree to make, and whose attributes it gets */
-	char **names;	/* remove */
+	char *name,
+		*from; /* flat: the tree; root: the tree to make, and whose attributes it gets */
+	char **names;  /* remove */
 	struct request_layer *layers; /* bottom first */
 	size_t layers_len;
 	struct request_entry *entries;

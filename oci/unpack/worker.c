@@ -60,8 +60,8 @@ static int mount_many(const struct worker_job *job, struct error *e)
 	if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return err_sys(e, errno, "mount the lower layers");
 	fd = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
-	if (fd < 0 || syscall(SYS_move_mount, fd, "", AT_FDCWD, job->mountpoint,
-			      MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	if (fd < 0 ||
+	    syscall(SYS_move_mount, fd, "", AT_FDCWD, job->mountpoint, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_sys(e, errno, "mount the lower layers");
 	return 0;
 }
@@ -88,10 +88,10 @@ static int mount_lower(const struct worker_job *job, struct error *e)
 	for (char **l = job->lower; *l; l++)
 		data = arena_printf(&a, "%s%s%s", data, l == job->lower ? "" : ":", *l);
 	data = arena_printf(&a, "%s,upperdir=%s,workdir=%s", data, job->tree, job->work);
-	r = strlen(data) > MOUNT_DATA_MAX ? mount_many(job, e) :
-	    mount("overlay", job->mountpoint, "overlay", 0, data) < 0 ?
-					    err_sys(e, errno, "mount the lower layers") :
-					    0;
+	r = strlen(data) > MOUNT_DATA_MAX ? mount_many(job, e)
+	    : mount("overlay", job->mountpoint, "overlay", 0, data) < 0
+		    ? err_sys(e, errno, "mount the lower layers")
+		    : 0;
 	arena_free(&a);
 	return r;
 }

@@ -16,7 +16,7 @@ struct worker_job {
 	const struct request_layer *layer;
 	enum extract_form form;
 	bool bottom;
-	const char *tree;  /* the directory to fill */
+	const char *tree;   /* the directory to fill */
 	uint64_t max_bytes; /* what is left of the image's allowance */
 	/* EXTRACT_APPLY over an overlay: the trees below, top first, NULL-terminated; upper and
 	 * work directories and where to mount, beside TREE. NULL: onto TREE itself. */
@@ -25,7 +25,7 @@ struct worker_job {
 };
 
 struct worker_result {
-	int status; /* 0, EXTRACT_NEEDS_LOWER, or -1 with error */
+	int status;	   /* 0, EXTRACT_NEEDS_LOWER, or -1 with error */
 	bool root_default; /* the root directory is as an image without an entry for it has it */
 	struct extract_result extract;
 	struct error error;

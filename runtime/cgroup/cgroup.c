@@ -5,7 +5,9 @@
  *
  * Why by its own hand: moving another process waits for a grace period of the kernel's RCU in each
  * hierarchy (cgroup_threadgroup_rwsem), 4 to 8 ms for the nine of a hybrid host; a thread that
- * moves itself by writing 0 to v1's `tasks` takes no such lock, and nine moves cost 0.1 ms.
+ * moves itself by writing 0 to v1's `tasks` takes no such lock, and nine moves cost 0.1 ms. v2 has
+ * no such file (its cgroup.procs waits even then): there the clone is what is cheap, so a hybrid
+ * host's v2 side is entered by clone3 as well.
  *
  * Security: the files are opened by us before the clone; v1 checks the rights of the one who opened
  * them, and the container never sees a descriptor of them (close-on-exec, closed in the child).
@@ -15,7 +17,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "oci/base/file.h"
@@ -269,7 +270,7 @@ static int write_pid(const char *dir, const char *file, const char *pid)
 
 	for (int tries = 0; tries < 5 && r == -EINVAL; tries++) {
 		if (tries)
-			nanosleep(&(struct timespec){ .tv_nsec = 30 * 1000 * 1000 }, NULL);
+			cg_sleep_us(30000);
 		r = cg_write(dir, file, pid);
 	}
 	return r;

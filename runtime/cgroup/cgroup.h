@@ -19,12 +19,12 @@
 struct cgroup; /* opaque: one container's cgroup(s) */
 
 struct cgroup_request {
-	const char *path;	  /* linux.cgroupsPath; NULL: a default made of the id */
+	const char *path; /* linux.cgroupsPath; NULL: a default made of the id */
 	const char *id;
 	const struct oci_resources *resources; /* may be NULL */
-	bool systemd;		  /* --systemd-cgroup */
-	bool disabled;		  /* --cgroup-manager disabled: nothing is made or joined */
-	bool rootless;		  /* no error when no cgroup can be made and no limit was asked for */
+	bool systemd;			       /* --systemd-cgroup */
+	bool disabled; /* --cgroup-manager disabled: nothing is made or joined */
+	bool rootless; /* no error when no cgroup can be made and no limit was asked for */
 };
 
 /* Finds out where the container's cgroup will be, changes nothing. NULL on error. */
@@ -34,13 +34,14 @@ struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, stru
 int cgroup_create(struct cgroup *cg, struct error *e);
 /* A descriptor for clone3's CLONE_INTO_CGROUP (v2 only), -1 when the child must be attached. */
 int cgroup_clone_fd(const struct cgroup *cg);
-/* Moves process PID into it (all hierarchies not entered by clone). */
+/* Moves process PID into it (all hierarchies not entered by clone). Rootless, one that may not be
+ * entered and that no limit needs is given up: save again afterwards. */
 int cgroup_attach(const struct cgroup *cg, pid_t pid, bool cloned_into, struct error *e);
 /* Whether the container has a cgroup at all (rootless: there may be none). */
 bool cgroup_exists(const struct cgroup *cg);
 
-/* The cheaper way in, 0.1 ms instead of 4 to 8 on a hybrid host (cgroup.c says why): the parent opens
- * before the clone, the child, while it has a single thread and before it unshares its cgroup
+/* The cheaper way in, 0.1 ms instead of 4 to 8 on a hybrid host (cgroup.c says why): the parent
+ * opens before the clone, the child, while it has a single thread and before it unshares its cgroup
  * namespace, moves itself (this also closes the descriptors there), the parent closes its own.
  * cgroup_join_self() only makes system calls and fills E. With CLONED_INTO the v2 hierarchy is left
  * out, as clone3 has put the child there; where clone3 says EACCES, EPERM, EBUSY or ENOSYS, clone
@@ -91,15 +92,15 @@ struct cgroup *cgroup_restore(struct arena *a, const struct json_value *v, struc
 int cgroup_stats(struct arena *a, const struct cgroup *cg, struct json_out *o, struct error *e);
 
 /* For a mount of type "cgroup" in the container: what the host has, and where the container's own
- * part lies. v2: unified is true and one entry. */
+ * part lies. v2: unified is true and one entry. Hybrid: the v2 side is an entry without options. */
 struct cgroup_mount_info {
 	bool unified;
 	struct cgroup_hierarchy {
-		const char *name;	 /* directory name below /sys/fs/cgroup ("cpu,cpuacct"); "" on v2 */
+		const char *name;	 /* directory below /sys/fs/cgroup; "" on v2 */
 		const char *options;	 /* mount data ("cpu,cpuacct", "name=systemd") */
 		const char *mount_point; /* on the host */
 		const char *path;	 /* of the container's cgroup in it, absolute, "/" first */
-	} *hierarchies;
+	} * hierarchies;
 	size_t len;
 };
 int cgroup_mount_info(struct arena *a, const struct cgroup *cg, struct cgroup_mount_info *ret,

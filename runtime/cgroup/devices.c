@@ -6,17 +6,17 @@
 /* runtime-spec "Default Devices", with the terminals; and making nodes is harmless where using them
  * is not allowed. The same list as runc's and crun's. */
 static const struct device_rule defaults[] = {
-	{ true, 'c', DEV_ANY, DEV_ANY, DEV_MKNOD },
-	{ true, 'b', DEV_ANY, DEV_ANY, DEV_MKNOD },
-	{ true, 'c', 1, 3, DEV_ALL },	      /* null */
-	{ true, 'c', 1, 5, DEV_ALL },	      /* zero */
-	{ true, 'c', 1, 7, DEV_ALL },	      /* full */
-	{ true, 'c', 1, 8, DEV_ALL },	      /* random */
-	{ true, 'c', 1, 9, DEV_ALL },	      /* urandom */
-	{ true, 'c', 5, 0, DEV_ALL },	      /* tty */
-	{ true, 'c', 5, 1, DEV_ALL },	      /* console */
-	{ true, 'c', 5, 2, DEV_ALL },	      /* ptmx */
-	{ true, 'c', 136, DEV_ANY, DEV_ALL }, /* pts */
+	{ DEV_ANY, DEV_ANY, DEV_MKNOD, 'c', true },
+	{ DEV_ANY, DEV_ANY, DEV_MKNOD, 'b', true },
+	{ 1, 3, DEV_ALL, 'c', true },	      /* null */
+	{ 1, 5, DEV_ALL, 'c', true },	      /* zero */
+	{ 1, 7, DEV_ALL, 'c', true },	      /* full */
+	{ 1, 8, DEV_ALL, 'c', true },	      /* random */
+	{ 1, 9, DEV_ALL, 'c', true },	      /* urandom */
+	{ 5, 0, DEV_ALL, 'c', true },	      /* tty */
+	{ 5, 1, DEV_ALL, 'c', true },	      /* console */
+	{ 5, 2, DEV_ALL, 'c', true },	      /* ptmx */
+	{ 136, DEV_ANY, DEV_ALL, 'c', true }, /* pts */
 };
 #define DEFAULTS (sizeof(defaults) / sizeof(*defaults))
 
@@ -73,7 +73,9 @@ int devices_rules(struct arena *a, const struct oci_device_cgroup *d, size_t n,
 				       "linux.resources.devices[%zu].type: '%s' is none of a, b, c",
 				       i, type);
 		rules[i].allow = d[i].allow;
-		rules[i].type = *type == 'u' ? 'c' : *type;
+		rules[i].type = *type;
+		if (*type == 'u')
+			rules[i].type = 'c';
 		if (parse_number(d[i].major, "major", i, &rules[i].major, e) < 0 ||
 		    parse_number(d[i].minor, "minor", i, &rules[i].minor, e) < 0 ||
 		    parse_access(d[i].access, i, &rules[i].access, e) < 0)

@@ -23,10 +23,10 @@
 #define DEV_ANY (-1)
 
 struct device_rule {
-	bool allow;
-	char type;	      /* 'b', 'c', or 'a' for both */
 	int64_t major, minor; /* DEV_ANY: all */
 	uint32_t access;
+	char type; /* 'b', 'c', or 'a' for both */
+	bool allow;
 };
 
 /* Checks the rules given and appends the default ones. *ret_len is 0 when none are given. */

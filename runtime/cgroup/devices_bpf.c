@@ -245,8 +245,8 @@ static void detach(int cgroup, int program)
 int devices_attach_v2(struct arena *a, int fd, const struct device_rule *rules, size_t n,
 		      struct error *e)
 {
-	struct bpf_insn *code;
-	size_t code_len, old_len;
+	struct bpf_insn *code = NULL;
+	size_t code_len = 0, old_len;
 	int old[MAX_ATTACHED], r;
 	_cleanup_fd_ int program = -1;
 	bool replaced;

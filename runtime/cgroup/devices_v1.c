@@ -37,7 +37,7 @@ static bool same_device(const struct device_rule *x, const struct device_rule *y
 
 static struct device_rule *find(const struct device_state *s, const struct device_rule *r)
 {
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; s->items && i < s->n; i++)
 		if (same_device(&s->items[i], r))
 			return &s->items[i];
 	return NULL;
@@ -212,9 +212,9 @@ int devices_apply_v1(struct arena *a, const char *dir, const struct device_rule 
 {
 	_cleanup_fd_ int dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_fd_ int allow = -1, deny = -1;
-	struct device_state from, to;
+	struct device_state from = { 0 }, to = { 0 };
 	char *list, **lines;
-	bool known;
+	bool known = false;
 
 	if (dirfd < 0)
 		return err_sys(e, errno, "open cgroup %s", dir);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "oci/base/file.h"
@@ -26,6 +27,11 @@ static int cg_open(const char *dir, const char *file, int flags)
 		return -1;
 	}
 	return open(path, flags | O_CLOEXEC);
+}
+
+void cg_sleep_us(long us)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = us * 1000 }, NULL);
 }
 
 ssize_t cg_read(const char *dir, const char *file, char *buf, size_t len)

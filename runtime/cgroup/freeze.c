@@ -49,7 +49,7 @@ static int freeze_v1(const char *dir, int timeout_ms, struct error *e)
 
 		if (i % V1_THAW_EVERY == 0) {
 			cg_write(dir, "freezer.state", "THAWED");
-			nanosleep(&(struct timespec){ .tv_nsec = V1_STEP_US * 1000 }, NULL);
+			cg_sleep_us(V1_STEP_US);
 		}
 		r = cg_write(dir, "freezer.state", "FROZEN");
 		if (r < 0)
@@ -57,7 +57,7 @@ static int freeze_v1(const char *dir, int timeout_ms, struct error *e)
 		if (cg_read(dir, "freezer.state", state, sizeof(state)) > 0 &&
 		    str_eq(state, "FROZEN"))
 			return 0;
-		nanosleep(&(struct timespec){ .tv_nsec = V1_STEP_US * 1000 }, NULL);
+		cg_sleep_us(V1_STEP_US);
 	}
 	cg_write(dir, "freezer.state", "THAWED");
 	return err_sys(e, ETIMEDOUT, "freeze cgroup %s", dir);
@@ -113,7 +113,7 @@ int cg_freeze(const struct cgroup *cg, bool frozen, int timeout_ms, struct error
 	if (!h) {
 		err_msg(e, "%s the container: it has no cgroup with a freezer",
 			frozen ? "pause" : "resume");
-		return cgroup_hint_delegate(cg, e);
+		return cg->rootless ? cgroup_hint_delegate(cg, e) : -1;
 	}
 	if (frozen)
 		return h->v2 ? freeze_v2(h->dir, timeout_ms, e) : freeze_v1(h->dir, timeout_ms, e);

@@ -87,6 +87,9 @@ int cg_write(const char *dir, const char *file, const char *value);
 /* The number after KEY in a file of "key value" lines; false when missing. */
 bool cg_read_key(const char *dir, const char *file, const char *key, uint64_t *ret);
 
+/* Waits; a signal may shorten it. */
+void cg_sleep_us(long us);
+
 /* freeze.c: as cgroup_freeze(), giving up after TIMEOUT_MS (and thawing again). */
 int cg_freeze(const struct cgroup *cg, bool frozen, int timeout_ms, struct error *e);
 

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "oci/base/file.h"
@@ -181,7 +180,7 @@ int cgroup_kill(const struct cgroup *cg, int sig, struct error *e)
 	if (frozen && (!was_frozen || sig == SIGKILL))
 		cg_freeze(cg, false, 0, &ignored);
 	for (int i = 0; !frozen && sig == SIGKILL && r > 0 && i < KILL_ROUNDS; i++) {
-		nanosleep(&(struct timespec){ .tv_nsec = 1000 * 1000 }, NULL);
+		cg_sleep_us(1000);
 		r = signal_all(h, sig, e);
 	}
 	return r < 0 ? -1 : 0;
@@ -262,7 +261,7 @@ int cgroup_delete(const struct cgroup *cg, int timeout_ms, struct error *e)
 		if (h->state != HIER_MADE && h->state != HIER_PLANNED)
 			continue;
 		while ((errnum = remove_once(h)) == EBUSY && waited_us < timeout_ms * 1000L) {
-			nanosleep(&(struct timespec){ .tv_nsec = step_us * 1000 }, NULL);
+			cg_sleep_us(step_us);
 			waited_us += step_us;
 			if (step_us < 50000)
 				step_us *= 2;

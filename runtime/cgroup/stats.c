@@ -158,7 +158,7 @@ static void cpu_usage_v1(struct stats *s, const char *dir)
 static void cpu(struct stats *s)
 {
 	bool v2;
-	const char *dir = dir_of(s, CTL_CPU, &v2), *acct = dir;
+	const char *dir = dir_of(s, CTL_CPU, &v2), *acct;
 	uint64_t us = v2 ? 1000 : 1;
 
 	json_out_str(s->o, "cpu");
@@ -190,21 +190,21 @@ static void cpu(struct stats *s)
 static void put_set(struct stats *s, const char *name, const char *dir, const char *file)
 {
 	char *save = NULL;
-	unsigned total = 0;
+	uint64_t from, to, total = 0;
 
 	if (cg_read(dir, file, s->buf, FILE_MAX) <= 0)
 		return;
 	json_out_str(s->o, name);
 	json_out_array(s->o);
 	for (char *p = strtok_r(s->buf, ",", &save); p; p = strtok_r(NULL, ",", &save)) {
-		unsigned from, to;
+		char *dash = strchr(p, '-');
 
-		if (sscanf(p, "%u-%u", &from, &to) != 2) {
-			if (sscanf(p, "%u", &from) != 1)
-				continue;
-			to = from;
-		}
-		for (; from <= to && total < 65536; from++, total++)
+		if (dash)
+			*dash = 0;
+		if (!str_to_u64(p, UINT16_MAX, &from) ||
+		    !str_to_u64(dash ? dash + 1 : p, UINT16_MAX, &to))
+			continue;
+		for (; from <= to && total <= UINT16_MAX; from++, total++)
 			json_out_u64(s->o, from);
 	}
 	json_out_array_end(s->o);
@@ -472,6 +472,22 @@ static void hugetlb_size(struct stats *s, const char *dir, bool v2, const char *
 	json_out_object_end(s->o);
 }
 
+/* "hugepages-2048kB" to "2MB", as the cgroup's files are called; NULL for anything else. */
+static char *page_size(struct arena *a, const char *name)
+{
+	static const char *const units[] = { "KB", "MB", "GB" };
+	const char *number = name + strlen("hugepages-");
+	size_t unit = 0;
+	uint64_t kb;
+
+	if (!str_has_prefix(name, "hugepages-") || !str_has_suffix(name, "kB") ||
+	    !str_to_u64(arena_strndup(a, number, strlen(number) - 2), UINT32_MAX, &kb))
+		return NULL;
+	for (; kb >= 1024 && unit < 2; unit++)
+		kb /= 1024;
+	return arena_printf(a, "%llu%s", (unsigned long long)kb, units[unit]);
+}
+
 static void hugetlb(struct stats *s)
 {
 	bool v2;
@@ -482,14 +498,10 @@ static void hugetlb(struct stats *s)
 	json_out_str(s->o, "hugetlb");
 	json_out_object(s->o);
 	while (d && (de = readdir(d))) {
-		unsigned long long kb;
-		char *size;
+		char *size = page_size(s->a, de->d_name);
 
-		if (sscanf(de->d_name, "hugepages-%llukB", &kb) != 1)
+		if (!size)
 			continue;
-		size = kb >= 1 << 20   ? arena_printf(s->a, "%lluGB", kb >> 20)
-		       : kb >= 1 << 10 ? arena_printf(s->a, "%lluMB", kb >> 10)
-				       : arena_printf(s->a, "%lluKB", kb);
 		/* Without the controller no file is there at all. */
 		if (cg_read(dir,
 			    arena_printf(s->a, "hugetlb.%s.%s", size,
@@ -508,7 +520,7 @@ int cgroup_stats(struct arena *a, const struct cgroup *cg, struct json_out *o, s
 
 	if (!cg_main(cg)) {
 		err_msg(e, "read statistics: the container has no cgroup");
-		return cgroup_hint_delegate(cg, e);
+		return cg->rootless ? cgroup_hint_delegate(cg, e) : -1;
 	}
 	s.buf = arena_alloc(a, FILE_MAX);
 	json_out_object(o);

@@ -287,9 +287,8 @@ char *format_size(struct arena *a, uint64_t bytes)
 
 bool format_parse_time(const char *s, time_t *ret)
 {
-	struct tm tm = { 0 };
-	const char *p = s ? strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
-	int h, m, used = 0;
+	struct tm tm = { 0 }, zone = { 0 };
+	const char *p = s ? strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) : NULL, *end;
 
 	if (!p)
 		return false;
@@ -300,10 +299,10 @@ bool format_parse_time(const char *s, time_t *ret)
 	*ret = timegm(&tm);
 	if (str_eq(p, "Z") || str_eq(p, "z"))
 		return true;
-	if ((*p != '+' && *p != '-') || sscanf(p + 1, "%2d:%2d%n", &h, &m, &used) != 2 ||
-	    p[1 + used])
+	end = *p == '+' || *p == '-' ? strptime(p + 1, "%H:%M", &zone) : NULL;
+	if (!end || *end)
 		return false;
-	*ret += (*p == '-' ? 1 : -1) * (h * 3600 + m * 60);
+	*ret += (*p == '-' ? 1L : -1L) * (zone.tm_hour * 3600L + zone.tm_min * 60L);
 	return true;
 }
 
@@ -331,11 +330,11 @@ char *format_since(struct arena *a, const char *rfc3339)
 		return arena_strdup(a, "About an hour ago");
 	if (h < 48)
 		return arena_printf(a, "%lld hours ago", h);
-	if (h < 24 * 7 * 2)
+	if (h < 24LL * 7 * 2)
 		return arena_printf(a, "%lld days ago", h / 24);
-	if (h < 24 * 30 * 2)
+	if (h < 24LL * 30 * 2)
 		return arena_printf(a, "%lld weeks ago", h / 24 / 7);
-	if (h < 24 * 365 * 2)
+	if (h < 24LL * 365 * 2)
 		return arena_printf(a, "%lld months ago", h / 24 / 30);
 	return arena_printf(a, "%lld years ago", s / 3600 / 24 / 365);
 }

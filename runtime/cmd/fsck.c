@@ -11,8 +11,9 @@ static const struct opt_spec spec = {
 	.command = "fsck",
 	.usage = "",
 	.summary = "check the image store",
-	.description = "Reads every blob and compares it with its digest, and every reference with\n"
-		       "   what it points to. Repairs nothing: load a damaged image again.",
+	.description =
+		"Reads every blob and compares it with its digest, and every reference with\n"
+		"   what it points to. Repairs nothing: load a damaged image again.",
 	.opts = options,
 };
 

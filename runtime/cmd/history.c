@@ -70,11 +70,13 @@ static const struct json_value *row(struct arena *a, const struct history_option
 	json_out_kstr(out, "CreatedAt", h->created ? h->created : "");
 	json_out_kstr(out, "CreatedBy", o->no_trunc ? by : cut(a, by));
 	json_out_kstr(out, "CreatedSince",
-		      o->human ? format_since(a, h->created) : h->created ? h->created : "");
+		      o->human	   ? format_since(a, h->created)
+		      : h->created ? h->created
+				   : "");
 	json_out_kstr(out, "ID", id);
 	json_out_kstr(out, "Size",
-		      o->human ? format_size(a, size) :
-				 arena_printf(a, "%llu", (unsigned long long)size));
+		      o->human ? format_size(a, size)
+			       : arena_printf(a, "%llu", (unsigned long long)size));
 	json_out_object_end(out);
 	text = json_out_finish(out, &len);
 	return json_parse(a, text, len, "history", e);

@@ -22,7 +22,7 @@ static bool split_words(struct arena *a, const char *s, struct strlist *ret)
 
 		for (; *s && (quote || (*s != ' ' && *s != '\t')); s++) {
 			if (quote ? *s == quote : *s == '"' || *s == '\'')
-				quote = quote ? 0 : *s;
+				quote = (char)(quote ? 0 : *s);
 			else if (*s == '\\' && s[1] && quote != '\'')
 				word[n++] = *++s;
 			else
@@ -117,7 +117,7 @@ static int change_pairs(struct arena *a, struct oci_image_run *run, bool env, co
 
 	if (!split_words(a, args, &words))
 		return bad(e, line, "a quote is not closed");
-	if (!strchr(words.items[0], '=')) {
+	if (words.n && !strchr(words.items[0], '=')) {
 		rest += strspn(rest, " \t");
 		if (!*rest)
 			return bad(e, line, "expected KEY=VALUE");
@@ -186,8 +186,8 @@ int image_change(struct arena *a, struct oci_image_run *run, const char *line, s
 	else if (strcasecmp(what, "STOPSIGNAL") == 0)
 		run->stop_signal = arena_strdup(a, args);
 	else if (strcasecmp(what, "WORKDIR") == 0)
-		run->working_dir =
-			path_clean(a, path_join(a, run->working_dir ? run->working_dir : "/", args));
+		run->working_dir = path_clean(
+			a, path_join(a, run->working_dir ? run->working_dir : "/", args));
 	else if (strcasecmp(what, "ENV") == 0 || strcasecmp(what, "LABEL") == 0)
 		return change_pairs(a, run, strcasecmp(what, "ENV") == 0, args, line, e);
 	else if (strcasecmp(what, "EXPOSE") == 0)
@@ -195,7 +195,8 @@ int image_change(struct arena *a, struct oci_image_run *run, const char *line, s
 	else if (strcasecmp(what, "VOLUME") == 0)
 		return change_volume(a, run, args, line, e);
 	else
-		return bad(e, line, "CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME "
-				    "and WORKDIR are known");
+		return bad(e, line,
+			   "CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME "
+			   "and WORKDIR are known");
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -20,6 +21,7 @@
 #include "oci/image/to_spec.h"
 #include "runtime/cmd/cmd.h"
 #include "runtime/container/container.h"
+#include "runtime/container/fuse.h"
 #include "runtime/container/state.h"
 #include "runtime/image/default_seccomp.h"
 #include "runtime/image/etc_files.h"
@@ -139,8 +141,25 @@ static int copy_rootfs(struct run *r, struct error *e)
 	return 0;
 }
 
+static int use_fuse(struct run *r, struct error *e)
+{
+	if (!fuse_overlayfs_available())
+		return err_msg(e, "fuse-overlayfs is not installed, or /dev/fuse cannot be opened");
+	strlist_add(r->a, &r->warnings,
+		    "no kernel overlay can be had here: fuse-overlayfs is used, which is slower");
+	r->overlay.fuse = true;
+	return 0;
+}
+
+/* The kernel would not mount an overlay: fuse-overlayfs, else a copy. */
+static int without_overlay(struct run *r, struct error *e)
+{
+	return fuse_overlayfs_available() && !r->overlay.fuse ? use_fuse(r, e) : copy_rootfs(r, e);
+}
+
 static int root_filesystem(struct run *r, struct error *e)
 {
+	const char *driver = getenv("MRUN_STORAGE_DRIVER");
 	const char *states = state_root(r->c, false, e);
 
 	if (!states)
@@ -155,15 +174,20 @@ static int root_filesystem(struct run *r, struct error *e)
 	if (slot_take(r->a, r->layers.cache_fd, r->layers.names[0], &r->ids,
 		      r->plan.keep ? r->state_id : NULL, states, &r->slot, e) < 0)
 		return -1;
-	if (!overlay_possible(r->slot.fd))
-		return copy_rootfs(r, e);
 	r->overlay = (struct overlay_root){
 		.cache_fd = r->layers.cache_fd,
 		.lower = r->layers.names,
 		.slot_fd = r->slot.fd,
 		.slot_name = r->slot.name,
 	};
-	return 0;
+	if (driver && str_eq(driver, "copy"))
+		return copy_rootfs(r, e);
+	if (driver && str_eq(driver, "fuse-overlayfs"))
+		return use_fuse(r, e);
+	if (driver && !str_eq(driver, "overlay"))
+		return err_msg(e, "MRUN_STORAGE_DRIVER: '%s' is not overlay, fuse-overlayfs or copy",
+			       driver);
+	return overlay_possible(r->slot.fd) ? 0 : without_overlay(r, e);
 }
 
 /* The directories of -v PATH and of the image that no mount covers. */
@@ -244,6 +268,17 @@ static int start(struct run *r, struct error *e)
 		return -1;
 	say_warnings(r);
 	code = container_run(r->c, spec, &o, e);
+	/* EOPNOTSUPP: no overlay for this user on this kernel; then fuse, then a copy. */
+	for (int i = 0; i < 2 && code < 0 && e->code == EOPNOTSUPP && o.overlay; i++) {
+		r->warnings.n = 0;
+		strlist_add(r->a, &r->warnings, arena_strdup(r->a, e->msg));
+		if (without_overlay(r, e) < 0)
+			break;
+		say_warnings(r);
+		o.overlay = r->rootfs_fd < 0 ? &r->overlay : NULL;
+		o.rootfs_fd = r->rootfs_fd;
+		code = container_run(r->c, spec, &o, e);
+	}
 	if (code < 0 && r->opt.cidfile)
 		unlink(r->opt.cidfile);
 	return code;

@@ -17,7 +17,7 @@ struct images_options {
 };
 static const struct opt options[] = {
 	{ "all", 'a', OPT_BOOL, offsetof(struct images_options, all), NULL,
-	  "also show intermediate images (the store never has any)" },
+	  "of an index show every platform's image that is here, not just this machine's" },
 	{ "digests", 0, OPT_BOOL, offsetof(struct images_options, digests), NULL,
 	  "show the manifests' digests" },
 	{ "filter", 'f', OPT_LIST, offsetof(struct images_options, filters), "KEY=VALUE",
@@ -62,7 +62,7 @@ static void split_name(struct arena *a, const struct store_image *im, const char
 static bool matches(struct arena *a, const struct store_image *im, const char *pattern)
 {
 	const char *repo, *tag;
-	struct image_name name;
+	struct image_name name = { 0 };
 	struct error ignored;
 
 	split_name(a, im, &repo, &tag);
@@ -99,7 +99,8 @@ static int fits(struct arena *a, const struct store_image *im, const char *filte
 	if (str_has_prefix(filter, "label="))
 		return has_label(im, filter + 6);
 	err_msg(e, "images: unknown filter '%s'", filter);
-	return err_hint(e, "dangling=true|false, reference=PATTERN and label=KEY[=VALUE] are known");
+	return err_hint(e,
+			"dangling=true|false, reference=PATTERN and label=KEY[=VALUE] are known");
 }
 
 static int by_age(const void *x, const void *y)
@@ -144,6 +145,46 @@ static const struct json_value *row(struct arena *a, const struct store *s,
 	return json_parse(a, text, len, "image", e);
 }
 
+/* --all: an index in X (skopeo copy --all puts one there) becomes its children, by the same name.
+ */
+static int expand_indexes(struct arena *a, const struct store *s, struct oci_index *x,
+			  struct error *e)
+{
+	for (size_t i = 0; i < x->manifests_len; i++) {
+		const struct oci_descriptor *d = &x->manifests[i];
+		const char *name = oci_annotation(d, OCI_ANNOTATION_REF_NAME);
+		struct oci_descriptor *all;
+		struct oci_index *children;
+		size_t len, n = x->manifests_len;
+		char *text;
+
+		if (oci_media(d->media_type, NULL) != OCI_MEDIA_INDEX)
+			continue;
+		if (store_read_blob(a, s, d, "index", &text, &len, e) < 0)
+			return -1;
+		children = oci_index_read(a, text, len, d->media_type, d->digest, e);
+		if (!children)
+			return -1;
+		all = ARENA_ARRAY(a, n + children->manifests_len, struct oci_descriptor);
+		memcpy(all, x->manifests, n * sizeof(*all));
+		for (size_t k = 0; k < children->manifests_len; k++) {
+			struct oci_descriptor child = children->manifests[k];
+
+			if (oci_media(child.media_type, NULL) != OCI_MEDIA_MANIFEST ||
+			    !store_has_blob(s, &child) || platform_is_unknown(&child))
+				continue;
+			oci_annotation_set(a, &child, OCI_ANNOTATION_REF_NAME, name);
+			all[n++] = child;
+		}
+		/* The index itself goes, its children follow at the end. */
+		memmove(all + i, all + i + 1, (--n - i) * sizeof(*all));
+		x->manifests = all;
+		x->manifests_len = n;
+		i--;
+	}
+	return 0;
+}
+
 static int list(struct cmd_context *c, const struct images_options *o, const char *pattern,
 		struct error *e)
 {
@@ -156,7 +197,7 @@ static int list(struct cmd_context *c, const struct images_options *o, const cha
 	if (store_open(c->arena, &s, e) < 0)
 		return -1;
 	x = store_index(c->arena, &s, e);
-	if (!x)
+	if (!x || (o->all && expand_indexes(c->arena, &s, x, e) < 0))
 		return -1;
 	all = store_images(c->arena, &s, x, image_broken, c, &n);
 	if (n)
@@ -186,8 +227,8 @@ static int list(struct cmd_context *c, const struct images_options *o, const cha
 		return format_flush(e);
 	return format_print(c->arena, o->format,
 			    o->digests ? "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t"
-					 "{{.CreatedSince}}\t{{.Size}}" :
-					 "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t"
+					 "{{.CreatedSince}}\t{{.Size}}"
+				       : "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t"
 					 "{{.Size}}",
 			    headings, rows, shown, e);
 }

@@ -104,8 +104,8 @@ static int make_config(struct arena *a, const struct import_options *o, const ch
 	c->rootfs->type = arena_strdup(a, "layers");
 	strlist_add(a, &diff_ids, diff_id);
 	c->rootfs->diff_ids = diff_ids.items;
-	h->comment = o->message ? arena_strdup(a, o->message) :
-				  arena_printf(a, "Imported from %s", file);
+	h->comment = o->message ? arena_strdup(a, o->message)
+				: arena_printf(a, "Imported from %s", file);
 	c->history = h;
 	c->history_len = 1;
 	for (size_t i = 0; i < o->changes.n; i++)
@@ -122,11 +122,12 @@ static int import(struct cmd_context *c, const struct import_options *o, const c
 	struct arena *a = c->arena;
 	struct oci_image_config config = { 0 };
 	struct oci_descriptor layer = { 0 }, cd = { 0 };
-	struct oci_manifest m = { .schema_version = 2, .config = &cd, .layers = &layer,
-				  .layers_len = 1 };
+	struct oci_manifest m = {
+		.schema_version = 2, .config = &cd, .layers = &layer, .layers_len = 1
+	};
 	struct staging_entry entry = { 0 };
 	struct oci_platform platform;
-	struct image_name parsed;
+	struct image_name parsed = { 0 };
 	struct blob_info info;
 	char *text;
 	size_t len;
@@ -147,7 +148,8 @@ static int import(struct cmd_context *c, const struct import_options *o, const c
 	text = oci_manifest_convert(a, &m, &len);
 	if (staging_put(a, &st, text, len, &entry.descriptor, e) < 0)
 		return -1;
-	platform = (struct oci_platform){ .os = config.os, .architecture = config.architecture,
+	platform = (struct oci_platform){ .os = config.os,
+					  .architecture = config.architecture,
 					  .variant = config.variant };
 	entry.descriptor.media_type = arena_strdup(a, OCI_TYPE_MANIFEST);
 	entry.descriptor.platform = &platform;

@@ -25,10 +25,11 @@ static const struct opt_spec spec = {
 	.command = "load",
 	.usage = "[OPTIONS] [SOURCE]",
 	.summary = "load images into the store",
-	.description = "SOURCE is what docker save, podman save or skopeo wrote (also compressed by\n"
-		       "   gzip or zstd), or an OCI layout directory; docker-archive:FILE[:NAME],\n"
-		       "   oci-archive:FILE[:NAME] and oci:DIR[:NAME] say which and take one image of\n"
-		       "   it. Without one, or with -, standard input is read.",
+	.description =
+		"SOURCE is what docker save, podman save or skopeo wrote (also compressed by\n"
+		"   gzip or zstd), or an OCI layout directory; docker-archive:FILE[:NAME],\n"
+		"   oci-archive:FILE[:NAME] and oci:DIR[:NAME] say which and take one image of\n"
+		"   it. Without one, or with -, standard input is read.",
 	.opts = options,
 	.max_args = 1,
 };

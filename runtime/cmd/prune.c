@@ -1,7 +1,7 @@
 /*
  * `mrun prune`: frees what nothing refers to. In order: images without a name (with --all every
- * image), blobs of no image, leftovers of crashes, then layers of the unpack cache that belong to no
- * image (with --all every one that no container uses).
+ * image), blobs of no image, leftovers of crashes, then layers of the unpack cache that belong to
+ * no image (with --all every one that no container uses).
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -31,7 +31,6 @@ static const struct opt_spec spec = {
 };
 
 struct dropping {
-	struct arena *a;
 	bool all;
 };
 
@@ -48,7 +47,7 @@ static bool drop(void *arg, const struct oci_descriptor *d)
 static int prune_store(struct arena *a, struct store *s, bool all, uint64_t *freed,
 		       struct strlist *keep, struct error *e)
 {
-	struct dropping p = { a, all };
+	struct dropping p = { all };
 	struct oci_index *x = store_index(a, s, e);
 	struct store_image *left;
 	size_t n, blobs;

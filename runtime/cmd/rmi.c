@@ -1,6 +1,6 @@
 /*
- * `mrun rmi`: takes names away from images; an image that has none left goes, with the blobs that no
- * other image has. A container that runs is not touched: it holds its unpacked layers itself.
+ * `mrun rmi`: takes names away from images; an image that has none left goes, with the blobs that
+ * no other image has. A container that runs is not touched: it holds its unpacked layers itself.
  */
 #include <stdio.h>
 
@@ -119,7 +119,6 @@ static int remove_all(struct cmd_context *c, const struct rmi_options *o, char *
 
 		if (failed)
 			image_complain(c, e);
-		failed = false;
 		err_clear(e);
 		if (store_lock(&s, e) < 0)
 			return -1;

@@ -1,8 +1,8 @@
 /*
  * `mrun save`: images to an archive that docker, podman and skopeo load, or to an OCI layout
- * directory. In order: look the images up, prove their blobs, make index.json (and for docker-archive
- * manifest.json beside it: the layout that docker itself writes since version 25), then write; a
- * file appears under its name only when it is complete.
+ * directory. In order: look the images up, prove their blobs, make index.json (and for
+ * docker-archive manifest.json beside it: the layout that docker itself writes since version 25),
+ * then write; a file appears under its name only when it is complete.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,8 +37,9 @@ static const struct opt_spec spec = {
 	.command = "save",
 	.usage = "[OPTIONS] IMAGE [IMAGE...]",
 	.summary = "write images to an archive",
-	.description = "The archive can be loaded with mrun load, docker load and podman load, and\n"
-		       "   read by skopeo.",
+	.description =
+		"The archive can be loaded with mrun load, docker load and podman load, and\n"
+		"   read by skopeo.",
 	.opts = options,
 	.min_args = 1,
 	.max_args = -1,
@@ -62,7 +63,7 @@ struct saving {
 static int add_image(struct saving *w, const char *ref, const char *platform, struct error *e)
 {
 	struct item *it = &w->items[w->n];
-	struct image_name name;
+	struct image_name name = { 0 };
 	struct error ignored;
 
 	if (image_lookup(w->a, w->s, ref, platform, &it->im, e) < 0)
@@ -113,7 +114,7 @@ static char *make_index(const struct saving *w, struct oci_index *x, size_t *ret
 		for (size_t k = 0; k < it->names.n; k++) {
 			const char *name = it->names.items[k];
 			struct oci_descriptor *out = &x->manifests[x->manifests_len++];
-			struct image_name parsed;
+			struct image_name parsed = { 0 };
 			struct error ignored;
 
 			*out = d;
@@ -200,15 +201,17 @@ static int pack(const struct saving *w, int out, struct error *e)
 			r = -1;
 		else
 			en[n++] = (struct pack_entry){ .name = blob_name(w->a, d->digest),
-						       .fd = fd, .size = (uint64_t)d->size };
+						       .fd = fd,
+						       .size = (uint64_t)d->size };
 	}
 	if (r == 0) {
 		struct pack_entry *p = &en[n];
 
 		p[0] = (struct pack_entry){ .name = "index.json", .fd = -1 };
 		p[0].data = make_index(w, &x, &p[0].len);
-		p[1] = (struct pack_entry){ .name = "oci-layout", .data = LAYOUT,
-					    .len = strlen(LAYOUT), .fd = -1 };
+		p[1] = (struct pack_entry){
+			.name = "oci-layout", .data = LAYOUT, .len = strlen(LAYOUT), .fd = -1
+		};
 		n += 2;
 		if (w->docker) {
 			p[2] = (struct pack_entry){ .name = "manifest.json", .fd = -1 };

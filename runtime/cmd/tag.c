@@ -35,7 +35,7 @@ static int tag_locked(struct arena *a, struct store *s, const char *from, const 
 static int tag(struct cmd_context *c, const char *from, const char *to, struct error *e)
 {
 	_cleanup_store_ struct store s = STORE_CLOSED;
-	struct image_name name;
+	struct image_name name = { 0 };
 	int r;
 
 	if (image_name_parse(c->arena, to, &name, e) < 0)

@@ -136,7 +136,7 @@ static int write_config(struct bundle *b, struct strlist *warnings, struct error
 	s.caps = spec_caps(b->a, NULL, NULL, e);
 	if (!s.caps)
 		return -1;
-	s.seccomp = seccomp_default_profile(b->a, s.caps);
+	s.seccomp = seccomp_default_profile_plain(b->a, s.caps);
 	if (b->userns)
 		run_ids_apply(&b->ids, &s);
 	o = spec_from_image(b->a, b->image.config, &s, warnings, e);

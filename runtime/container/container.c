@@ -13,6 +13,7 @@
 #include "oci/base/file.h"
 #include "oci/base/str.h"
 #include "runtime/container/foreground.h"
+#include "runtime/container/fuse.h"
 #include "runtime/container/launch.h"
 #include "runtime/container/record.h"
 #include "runtime/container/terminal.h"
@@ -119,6 +120,7 @@ int container_run(struct cmd_context *c, struct oci_spec *spec, struct container
 		return -1;
 	if (poststart(c, &l, e) < 0) {
 		end_process(&l);
+		fuse_overlayfs_end(l.fuse);
 		launch_destroy(c, &l.state, &second);
 		state_close(&l.state);
 		return -1;
@@ -134,6 +136,7 @@ int container_run(struct cmd_context *c, struct oci_spec *spec, struct container
 	code = attend(o, &l, oci, e);
 	if (code < 0)
 		end_process(&l);
+	fuse_overlayfs_end(l.fuse);
 	fd_closep(&l.pidfd);
 	fd_closep(&l.master);
 	if (!o->keep || !oci) {

@@ -22,6 +22,7 @@ struct overlay_root {
 	int slot_fd;	/* a directory with "u" (upper) and "w" (work) in it, owned by the mapped root;
 			   -1: the upper lies on a tmpfs of the container's own */
 	const char *slot_name; /* its name below cache_fd */
+	bool fuse;	/* by fuse-overlayfs instead of the kernel's overlay */
 };
 
 /* A small file that the container sees at PATH, whatever the image has there. */

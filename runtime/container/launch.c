@@ -22,12 +22,14 @@
 #include "oci/base/file.h"
 #include "oci/base/path.h"
 #include "oci/base/str.h"
+#include "runtime/container/fuse.h"
 #include "runtime/container/record.h"
 #include "runtime/init/hooks.h"
 #include "runtime/init/init.h"
 #include "runtime/init/process.h"
 #include "runtime/init/seccomp_notify.h"
 #include "runtime/init/sync.h"
+#include "runtime/init/syscalls.h"
 #include "runtime/init/sysctl.h"
 
 /* Everything one launch works on. */
@@ -102,6 +104,10 @@ static int plan_rootfs(struct launch *l, struct error *e)
 	p->rootfs = path_real(l->a, p->rootfs, e);
 	if (!p->rootfs)
 		return err_wrap(e, "root.path");
+	/* The directories above it may be root's alone. */
+	if (p->new_userns && geteuid() == 0)
+		p->rootfs_tree = sys_open_tree(AT_FDCWD, p->rootfs,
+					       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	if (stat(p->rootfs, &st) < 0 || !S_ISDIR(st.st_mode))
 		return err_sys(e, ENOTDIR, "root.path: %s", p->rootfs);
 	return 0;
@@ -194,6 +200,14 @@ static int pass_notify(struct launch *l, int fd, struct error *e)
 	return r < 0 ? -1 : sync_send(l->sync, SYNC_GO, -1, e);
 }
 
+static int mount_fuse(struct launch *l, struct error *e)
+{
+	_cleanup_fd_ int tree = fuse_overlayfs_start(l->a, l->o->overlay, l->plan.cache_path,
+						     l->out->pid, &l->out->fuse, e);
+
+	return tree < 0 ? -1 : sync_send(l->sync, SYNC_GO, tree, e);
+}
+
 /* Follows the child until its program runs, or it waits for start. */
 static int follow(struct launch *l, struct error *e)
 {
@@ -205,6 +219,10 @@ static int follow(struct launch *l, struct error *e)
 		switch (p.tag) {
 		case SYNC_HOOKS:
 			if (run_runtime_hooks(l, e) < 0)
+				return -1;
+			break;
+		case SYNC_FUSE:
+			if (mount_fuse(l, e) < 0)
 				return -1;
 			break;
 		case SYNC_TERMINAL:
@@ -296,6 +314,7 @@ static void undo(struct launch *l)
 		while (waitpid(out->pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
+	fuse_overlayfs_end(out->fuse);
 	if (out->cgroup) {
 		cgroup_kill(out->cgroup, SIGKILL, &ignored);
 		cgroup_delete(out->cgroup, 5000, &ignored);
@@ -328,7 +347,7 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 	struct launch l = { .c = c,
 			    .a = c->arena,
 			    .o = o,
-			    .plan = { .spec = spec },
+			    .plan = { .spec = spec, .rootfs_tree = -1, .process = { .shim_fd = -1 }, .start_fd = -1, .result_fd = -1, .console_fd = -1 },
 			    .out = ret,
 			    .waits = waits,
 			    .sync = -1 };
@@ -346,6 +365,7 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 	fd_closep(&l.plan.result_fd);
 	fd_closep(&l.plan.console_fd);
 	fd_closep(&l.plan.process.shim_fd);
+	fd_closep(&l.plan.rootfs_tree);
 	for (size_t i = 0; i < l.plan.mounts_len; i++)
 		fd_closep(&l.plan.mounts[i].source_fd);
 	if (result == 0 && o->pid_file && launch_write_pid_file(o->pid_file, ret->pid, e) < 0)

@@ -13,6 +13,7 @@ struct launched {
 	struct oci_spec *spec;
 	pid_t pid;
 	int pidfd;
+	pid_t fuse; /* the holder of fuse-overlayfs, 0: none */
 	int master; /* the terminal's, when it came to us; else -1 */
 };
 

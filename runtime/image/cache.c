@@ -1,7 +1,8 @@
 /*
  * See cache.h. An entry appears by rename(2) after everything in it was synced, with `meta` made
  * before that, so that what is seen under its name is whole. Pruning takes `meta` away first and
- * the name next, under the entry's exclusive lock: whoever waited for the lock sees that it is gone.
+ * the name next, under the entry's exclusive lock: whoever waited for the lock sees that it is
+ * gone.
  */
 #include "runtime/image/cache.h"
 
@@ -30,8 +31,9 @@ static const char *cache_home(struct arena *a, struct error *e)
 		return arena_printf(a, "%s/mrun", xdg);
 	if (home && home[0] == '/')
 		return arena_printf(a, "%s/.cache/mrun", home);
-	err_msg(e, "find the cache directory: neither XDG_CACHE_HOME nor HOME is set to an absolute "
-		   "path");
+	err_msg(e,
+		"find the cache directory: neither XDG_CACHE_HOME nor HOME is set to an absolute "
+		"path");
 	err_hint(e, "set HOME, or XDG_CACHE_HOME to a directory of yours");
 	return NULL;
 }
@@ -48,8 +50,9 @@ static int open_own(int dirfd, const char *path, struct error *e)
 		close(fd);
 		err_msg(e, "open cache directory %s: it is not yours alone (owner %u, mode %04o)",
 			path, st.st_uid, st.st_mode & 07777u);
-		return err_hint(e, "chown and chmod 700 it, or set XDG_CACHE_HOME to a directory of "
-				   "yours");
+		return err_hint(e,
+				"chown and chmod 700 it, or set XDG_CACHE_HOME to a directory of "
+				"yours");
 	}
 	return fd;
 }
@@ -116,8 +119,10 @@ int cache_lock(int fd, bool nowait, struct error *e)
 
 char *cache_name(struct arena *a, enum cache_kind kind, const char *hex)
 {
-	static const char *const prefixes[] = { [CACHE_DIFF] = "diff", [CACHE_CHAIN] = "chain",
-						[CACHE_FLAT] = "flat", [CACHE_ROOT] = "root" };
+	static const char *const prefixes[] = { [CACHE_DIFF] = "diff",
+						[CACHE_CHAIN] = "chain",
+						[CACHE_FLAT] = "flat",
+						[CACHE_ROOT] = "root" };
 
 	return arena_printf(a, "%s-%.*s", prefixes[kind], CACHE_HEX, hex);
 }
@@ -143,8 +148,7 @@ int cache_find(struct arena *a, int fd, enum cache_kind kind, const char *hex,
 	       struct cache_entry *ret, struct error *e)
 {
 	char *name = cache_name(a, kind, hex);
-	_cleanup_fd_ int dir =
-		openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_fd_ int dir = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (dir < 0)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "open cache entry %s", name);

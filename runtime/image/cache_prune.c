@@ -1,7 +1,8 @@
 /*
  * See layers.h: layers_prune and layers_remove_tree. In order for each mapping's directory: the
  * cache's lock (one that is being filled is left alone), each entry's exclusive lock (one in use is
- * left alone), its `meta` and its name taken away, and then what was in it, from inside the mapping.
+ * left alone), its `meta` and its name taken away, and then what was in it, from inside the
+ * mapping.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -72,15 +73,14 @@ static bool is_kept(const char *const *keep, const char *diff)
 static int retire(struct arena *a, int fd, const char *name, const char *const *keep,
 		  uint64_t *bytes, struct error *e)
 {
-	_cleanup_fd_ int dir =
-		openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_fd_ int dir = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	char *away = arena_printf(a, "tmp-%d-%s", (int)getpid(), name);
 	struct cache_meta meta = { 0 };
 
 	if (dir < 0)
-		return errno == ENOENT || errno == ENOTDIR ?
-			       0 :
-			       err_sys(e, errno, "open cache entry %s", name);
+		return errno == ENOENT || errno == ENOTDIR
+			       ? 0
+			       : err_sys(e, errno, "open cache entry %s", name);
 	if (flock(dir, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? 0 : err_sys(e, errno, "lock cache entry %s", name);
 	if (cache_read_meta(dir, &meta) && is_kept(keep, meta.diff))

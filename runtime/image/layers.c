@@ -22,11 +22,11 @@
 
 struct plan_layer {
 	const struct layer *layer;
-	const char *hex;       /* of the diffID */
-	char chain[65];	       /* of the chainID */
-	bool repeated;	       /* the same diffID lies further down: a directory can be mounted once */
-	bool found;	       /* in the cache; else being made */
-	enum cache_kind kind;  /* once it is known */
+	const char *hex; /* of the diffID */
+	char chain[65];	 /* of the chainID */
+	bool repeated;	 /* the same diffID lies further down: a directory can be mounted once */
+	bool found;	 /* in the cache; else being made */
+	enum cache_kind kind; /* once it is known */
 	struct cache_entry entry;
 	int blob;
 };
@@ -230,7 +230,8 @@ static int unpack_missing(struct plan *p, struct error *e)
 	}
 	json_out_array_end(o);
 	json_out_object_end(o);
-	return unpacker_run(p->a, json_out_finish(o, NULL), p->cache_fd, fds, n, p->m, on_layer, p, e);
+	return unpacker_run(p->a, json_out_finish(o, NULL), p->cache_fd, fds, n, p->m, on_layer, p,
+			    e);
 }
 
 /* Removes the temporary directories of what failed. */
@@ -352,14 +353,17 @@ static const char *make_note(const struct plan *p)
 	char *s;
 
 	if (p->devices)
-		strlist_add(p->a, &parts,
-			    arena_printf(p->a, "%llu device nodes", (unsigned long long)p->devices));
+		strlist_add(
+			p->a, &parts,
+			arena_printf(p->a, "%llu device nodes", (unsigned long long)p->devices));
 	if (p->xattrs)
-		strlist_add(p->a, &parts, arena_printf(p->a, "%llu extended attributes",
-						       (unsigned long long)p->xattrs));
+		strlist_add(p->a, &parts,
+			    arena_printf(p->a, "%llu extended attributes",
+					 (unsigned long long)p->xattrs));
 	if (p->owners)
-		strlist_add(p->a, &parts, arena_printf(p->a, "the owners of %llu entries",
-						       (unsigned long long)p->owners));
+		strlist_add(p->a, &parts,
+			    arena_printf(p->a, "the owners of %llu entries",
+					 (unsigned long long)p->owners));
 	if (!parts.n)
 		return NULL;
 	s = arena_strdup(p->a, "left out while unpacking: ");
@@ -407,7 +411,8 @@ static int run_flat(struct plan *p, int dir_fd, const char *name, unpacker_reply
 	}
 	json_out_array_end(o);
 	json_out_object_end(o);
-	return unpacker_run(p->a, json_out_finish(o, NULL), dir_fd, fds, p->n, p->m, on_reply, p, e);
+	return unpacker_run(p->a, json_out_finish(o, NULL), dir_fd, fds, p->n, p->m, on_reply, p,
+			    e);
 }
 
 static int make_flat(struct plan *p, struct cache_entry *entry, struct error *e)

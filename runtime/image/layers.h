@@ -35,11 +35,11 @@ struct layer {
 };
 
 struct layers {
-	int cache_fd;	/* what the names are relative to; owned by the mapped root, mode 0700 */
-	char **names;	/* top first, NULL-terminated, short ("diff-<20 hex>/r") */
+	int cache_fd; /* what the names are relative to; owned by the mapped root, mode 0700 */
+	char **names; /* top first, NULL-terminated, short ("diff-<20 hex>/r") */
 	size_t n;
-	bool flat;	/* one tree with everything in it instead of overlay layers */
-	int *locks;	/* one a name: the shared lock, held while this is open (O_CLOEXEC) */
+	bool flat;	  /* one tree with everything in it instead of overlay layers */
+	int *locks;	  /* one a name: the shared lock, held while this is open (O_CLOEXEC) */
 	const char *note; /* one line for people on what was lost on the way, or NULL */
 };
 

@@ -174,7 +174,7 @@ int source_add(struct source_load *l, const struct oci_descriptor *d, const char
 {
 	struct source_image *items = ARENA_ARRAY(l->a, l->found.n + 1, struct source_image);
 	struct source_image *added = &items[l->found.n];
-	struct image_name parsed;
+	struct image_name parsed = { 0 };
 
 	if (name) {
 		if (image_name_parse(l->a, name, &parsed, e) < 0)
@@ -193,7 +193,8 @@ int source_add(struct source_load *l, const struct oci_descriptor *d, const char
 
 bool source_platform_fits(const struct source_load *l, const struct oci_image_config *c)
 {
-	struct oci_platform have = { .os = c->os, .architecture = c->architecture,
+	struct oci_platform have = { .os = c->os,
+				     .architecture = c->architecture,
 				     .variant = c->variant };
 
 	return !l->platform_given || platform_rank(&l->platform, &have) > 0;
@@ -247,12 +248,14 @@ static int read_format(struct source_load *l, struct error *e)
 		err_msg(e, "not an image: an OCI layout directory has the files oci-layout and "
 			   "index.json");
 	} else {
-		err_msg(e, "not an image: it has neither manifest.json (docker save) nor index.json "
-			   "(OCI)");
+		err_msg(e,
+			"not an image: it has neither manifest.json (docker save) nor index.json "
+			"(OCI)");
 		if (docker)
 			err_hint(e, "it is what docker save writes: try docker-archive:");
 	}
-	return err_hint(e, "the tar of a root file system is brought in with 'mrun import FILE NAME'");
+	return err_hint(e,
+			"the tar of a root file system is brought in with 'mrun import FILE NAME'");
 }
 
 static int load_into(struct source_load *l, struct error *e)
@@ -348,8 +351,8 @@ static int check_platform(struct arena *a, const struct store_image *im, const c
 	if (platform_parse(a, platform, &want, e) < 0)
 		return -1;
 	if (platform_rank(&want, &have) == 0)
-		return err_msg(e, "image %s is for %s, not for %s", name,
-			       platform_format(a, &have), platform_format(a, &want));
+		return err_msg(e, "image %s is for %s, not for %s", name, platform_format(a, &have),
+			       platform_format(a, &want));
 	return 0;
 }
 

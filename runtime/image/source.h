@@ -1,7 +1,7 @@
 /*
- * Where images come from: a name in the store, or a source that is loaded into the store first. Every
- * byte of a source is a stranger's: the unpacker takes archives apart, names inside are data, and
- * each blob is verified in a staging directory before the store shows it.
+ * Where images come from: a name in the store, or a source that is loaded into the store first.
+ * Every byte of a source is a stranger's: the unpacker takes archives apart, names inside are data,
+ * and each blob is verified in a staging directory before the store shows it.
  */
 #ifndef MRUN_RUNTIME_IMAGE_SOURCE_H
 #define MRUN_RUNTIME_IMAGE_SOURCE_H
@@ -40,8 +40,8 @@ enum source_kind {
 };
 struct source {
 	enum source_kind kind;
-	const char *path; /* NULL: standard input */
-	const char *ref;  /* which of its images; NULL: all */
+	const char *path;  /* NULL: standard input */
+	const char *ref;   /* which of its images; NULL: all */
 	const char *label; /* for messages */
 };
 /* Takes REF for a source: with a transport in front always, else when it looks like a path ("/x",

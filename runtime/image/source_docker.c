@@ -1,7 +1,8 @@
 /*
  * docker-archive, what `docker save` writes: manifest.json lists the images, each with the file of
  * its config and the files of its layers (old: ID/layer.tar, some of them links to another's; since
- * Docker 25: blobs/sha256/HEX). Layers are stored as they are, and an OCI manifest is made for them.
+ * Docker 25: blobs/sha256/HEX). Layers are stored as they are, and an OCI manifest is made for
+ * them.
  */
 #include <string.h>
 
@@ -49,10 +50,14 @@ static int stage_layers(struct source_load *l, const struct docker_item *item,
 	if (n > OCI_LAYERS_MAX)
 		return err_msg(e, "%zu layers, more than the %d allowed", n, OCI_LAYERS_MAX);
 	m->layers = ARENA_ARRAY(l->a, n, struct oci_descriptor);
-	for (size_t i = 0; i < n; i++)
-		if (source_stage_layer(l, item->layers[i], &m->layers[m->layers_len++],
-				       c->rootfs->diff_ids[i], e) < 0)
-			return err_wrap(e, "layer %zu of %zu (%s)", i + 1, n, item->layers[i]);
+	for (size_t i = 0; i < n; i++) {
+		struct oci_descriptor *d = &m->layers[m->layers_len++];
+		const char *path = item->layers[i];
+
+		if (source_describe_layer(l, path, d, e) < 0 ||
+		    source_stage_layer(l, path, d, c->rootfs->diff_ids[i], e) < 0)
+			return err_wrap(e, "layer %zu of %zu (%s)", i + 1, n, path);
+	}
 	return 0;
 }
 
@@ -73,7 +78,8 @@ static int load_item(struct source_load *l, const struct docker_item *item, stru
 	c = oci_config_read(l->a, text, len, arena_printf(l->a, "config %s", item->config), e);
 	if (!c)
 		return -1;
-	*p = (struct oci_platform){ .os = c->os, .architecture = c->architecture,
+	*p = (struct oci_platform){ .os = c->os,
+				    .architecture = c->architecture,
 				    .variant = c->variant };
 	if (!source_platform_fits(l, c))
 		return err_msg(e, "the image is for %s, not for %s", platform_format(l->a, p),

@@ -45,17 +45,14 @@ static int check_diff_id(const char *found, const char *diff_id, struct error *e
 static int known(struct source_load *l, const struct oci_descriptor *d, const char *diff_id,
 		 struct error *e)
 {
-	const char *found;
+	bool plain = str_eq(d->digest, diff_id);
+	const char *found = diff_id;
 	uint64_t size;
 
-	if (str_eq(d->digest, diff_id) ? false :
-					 !store_diff_get(l->a, l->staging->store, d->digest, &found,
-							 &size))
+	if (!plain && !store_diff_get(l->a, l->staging->store, d->digest, &found, &size))
 		return 0;
 	if (!staging_has(l->a, l->staging, d))
 		return 0;
-	if (str_eq(d->digest, diff_id))
-		return 1;
 	return check_diff_id(found, diff_id, e) < 0 ? -1 : 1;
 }
 
@@ -87,11 +84,12 @@ static int check_content(const struct oci_descriptor *d, const struct blob_info 
 /* An archive's file: its bytes were digested when the archive was taken apart, and they stay where
  * they are; only what they inflate to is left to find out. */
 static int from_archive(struct source_load *l, const struct archive_entry *en, int fd,
-			const char *path, struct oci_descriptor *d, const char *diff_id,
+			const char *path, const struct oci_descriptor *d, const char *diff_id,
 			struct error *e)
 {
-	struct blob_info info = { .digest = en->digest, .diff_id = en->digest, .size = en->size,
-				  .diff_size = en->size };
+	struct blob_info info = {
+		.digest = en->digest, .diff_id = en->digest, .size = en->size, .diff_size = en->size
+	};
 	char *number = arena_printf(l->a, "%u", en->number);
 
 	if (is_compressed(fd) && measure(l, fd, -1, path, d, &info, e) < 0)
@@ -105,7 +103,7 @@ static int from_archive(struct source_load *l, const struct archive_entry *en, i
 }
 
 static int from_directory(struct source_load *l, int fd, const char *path,
-			  struct oci_descriptor *d, const char *diff_id, struct error *e)
+			  const struct oci_descriptor *d, const char *diff_id, struct error *e)
 {
 	_cleanup_fd_ int out = staging_create(l->staging, "layer", e);
 	struct blob_info info = { 0 };
@@ -126,29 +124,32 @@ static int from_directory(struct source_load *l, int fd, const char *path,
 	return 0;
 }
 
-int source_stage_layer(struct source_load *l, const char *path, struct oci_descriptor *d,
+int source_describe_layer(struct source_load *l, const char *path, struct oci_descriptor *d,
+			  struct error *e)
+{
+	const struct archive_entry *en = NULL;
+	_cleanup_fd_ int fd = source_open(l, path, &en, e);
+
+	if (fd < 0 || !en)
+		return -1;
+	d->digest = arena_strdup(l->a, en->digest);
+	d->size = (int64_t)en->size;
+	d->media_type = arena_strdup(l->a, layer_type(fd));
+	return 0;
+}
+
+int source_stage_layer(struct source_load *l, const char *path, const struct oci_descriptor *d,
 		       const char *diff_id, struct error *e)
 {
 	const struct archive_entry *en = NULL;
 	_cleanup_fd_ int fd = -1;
-	int r;
+	int r = known(l, d, diff_id, e);
 
-	if (d->digest) {
-		r = known(l, d, diff_id, e);
-		if (r != 0)
-			return r < 0 ? -1 : 0;
-	}
+	if (r != 0)
+		return r < 0 ? -1 : 0;
 	fd = source_open(l, path, &en, e);
 	if (fd < 0)
 		return -1;
-	if (!d->digest && en) {
-		d->digest = arena_strdup(l->a, en->digest);
-		d->size = (int64_t)en->size;
-		d->media_type = arena_strdup(l->a, layer_type(fd));
-		r = known(l, d, diff_id, e);
-		if (r != 0)
-			return r < 0 ? -1 : 0;
-	}
-	return en ? from_archive(l, en, fd, path, d, diff_id, e) :
-		    from_directory(l, fd, path, d, diff_id, e);
+	return en ? from_archive(l, en, fd, path, d, diff_id, e)
+		  : from_directory(l, fd, path, d, diff_id, e);
 }

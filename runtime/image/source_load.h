@@ -35,10 +35,12 @@ bool source_has(struct source_load *l, const char *path);
 int source_read(struct source_load *l, const char *path, char **ret, size_t *ret_len,
 		struct error *e);
 
-/* Takes the layer in file PATH into the staging directory. D has the digest and size that it must
- * have; D->digest NULL: whatever it has, filled in then, with the media type. What it inflates to
- * must be DIFF_ID. */
-int source_stage_layer(struct source_load *l, const char *path, struct oci_descriptor *d,
+/* Fills D with what file PATH of an archive is: digest, size, and the media type by its bytes. */
+int source_describe_layer(struct source_load *l, const char *path, struct oci_descriptor *d,
+			  struct error *e);
+/* Takes the layer in file PATH into the staging directory. It must have D's digest and size, and
+ * what it inflates to must be DIFF_ID. */
+int source_stage_layer(struct source_load *l, const char *path, const struct oci_descriptor *d,
 		       const char *diff_id, struct error *e);
 /* Adds one to l->found. NAME as it stood there, NULL: none. */
 int source_add(struct source_load *l, const struct oci_descriptor *d, const char *config_digest,

@@ -74,7 +74,7 @@ static char *file_stem(struct arena *a, const char *path)
 static const char *entry_name(struct source_load *l, const struct oci_descriptor *d)
 {
 	const char *name = oci_annotation(d, OCI_ANNOTATION_CONTAINERD_NAME);
-	struct image_name parsed;
+	struct image_name parsed = { 0 };
 	struct error ignored;
 	char *full;
 
@@ -169,7 +169,8 @@ static int load_entry(struct source_load *l, const struct oci_descriptor *from, 
 	if (!c || oci_config_check(c, m, "image", e) < 0)
 		return -1;
 	p = ARENA_NEW(l->a, struct oci_platform);
-	*p = (struct oci_platform){ .os = c->os, .architecture = c->architecture,
+	*p = (struct oci_platform){ .os = c->os,
+				    .architecture = c->architecture,
 				    .variant = c->variant };
 	if (!source_platform_fits(l, c))
 		return err_msg(e, "the image is for %s, not for %s", platform_format(l->a, p),

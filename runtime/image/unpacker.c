@@ -75,8 +75,10 @@ static int open_program(struct arena *a, struct error *e)
 #endif
 	if (fd < 0) {
 		err_sys(e, errno, "find the helper program " PROGRAM);
-		return err_hint(e, "it belongs beside mrun (%s); `make` builds it and "
-				   "`make install` installs it", beside ? beside : "?");
+		return err_hint(e,
+				"it belongs beside mrun (%s); `make` builds it and "
+				"`make install` installs it",
+				beside ? beside : "?");
 	}
 	return fd;
 }
@@ -159,13 +161,12 @@ static _Noreturn void run_child(const struct start *s)
 
 static pid_t clone_into_namespaces(bool userns)
 {
-	unsigned long flags = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
-			      CLONE_NEWUTS | SIGCHLD;
+	unsigned long flags = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | SIGCHLD;
 
 	if (userns)
 		flags |= CLONE_NEWUSER;
-	/* Without a stack and CLONE_VM it is a fork (clone(2)); the argument order is the same on
-	 * all architectures but s390, where both are 0 anyway when swapped. */
+		/* Without a stack and CLONE_VM it is a fork (clone(2)); the argument order is the
+		 * same on all architectures but s390, where both are 0 anyway when swapped. */
 #ifdef __s390__
 	return (pid_t)syscall(SYS_clone, 0, flags, 0, 0, 0);
 #else
@@ -275,9 +276,9 @@ static int hand_over(struct arena *a, pid_t pid, int go, int request_fd, const c
 			continue;
 		/* One that is gone already has said why, or its exit status does. */
 		if (n < 0)
-			return errno == EPIPE || errno == ECONNRESET ?
-				       0 :
-				       err_sys(e, errno, "send the request to " PROGRAM);
+			return errno == EPIPE || errno == ECONNRESET
+				       ? 0
+				       : err_sys(e, errno, "send the request to " PROGRAM);
 		request += n;
 		len -= (size_t)n;
 	}

@@ -9,7 +9,7 @@
  * Limits for all of these come from the environment: MRUN_UNPACK_MAX_BYTES (what an image may take
  * unpacked, as docker writes sizes; default 64g) and MRUN_UNPACK_MAX_ENTRIES (entries a layer;
  * default 2000000). Setting the first also lifts the rule that what is larger than 1 GiB may not
- * be inflated more than 250-fold.
+ * be inflated more than 100-fold.
  */
 #ifndef MRUN_RUNTIME_IMAGE_UNPACKER_H
 #define MRUN_RUNTIME_IMAGE_UNPACKER_H
@@ -26,8 +26,8 @@
 /* An entry of an archive, its name as it stood there: data, never a path to open. */
 struct archive_entry {
 	const char *name;
-	char type;	    /* 'f' file, 'l' symlink, 'h' hard link, 'd' directory */
-	const char *link;   /* of 'l' and 'h', else NULL */
+	char type;	  /* 'f' file, 'l' symlink, 'h' hard link, 'd' directory */
+	const char *link; /* of 'l' and 'h', else NULL */
 	uint64_t size;
 	unsigned number;    /* 'f': the staging file's name, in decimal */
 	const char *digest; /* 'f': "sha256:<hex>" of its bytes, else NULL */
@@ -65,8 +65,9 @@ int unpacker_pack(struct arena *a, int out_fd, const struct pack_entry *entries,
 		  struct error *e);
 
 /* For layers.c: runs mrun-unpack with a request. FDS become 5, 6, … in the program, in this order;
- * DIR (-1: none) its working directory. M NULL: no user namespace. Each reply line goes to ON_REPLY, which returns -1 with the error set
- * to stop. Returns once the program is gone, success only if it exited with 0 after it said
+ * DIR (-1: none) its working directory. M NULL: no user namespace. Each reply line goes to
+ * ON_REPLY, which returns -1 with the error set to stop. Returns once the program is gone, success
+ * only if it exited with 0 after it said
  * {"done":true}. */
 struct json_value;
 typedef int unpacker_reply(void *arg, const struct json_value *reply, struct error *e);

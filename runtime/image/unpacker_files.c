@@ -10,7 +10,7 @@
 #include "oci/base/str.h"
 #include "runtime/image/unpacker.h"
 
-#define MAX_RATIO 250
+#define MAX_RATIO 100
 
 struct json_out *unpacker_request(struct arena *a, const char *mode, const struct idmap *m,
 				  struct error *e)
@@ -114,7 +114,8 @@ int unpacker_archive(struct arena *a, int in_fd, int staging_dirfd, struct archi
 		return -1;
 	json_out_ki64(o, "in", UNPACKER_FIRST_FD);
 	json_out_object_end(o);
-	if (unpacker_run(a, json_out_finish(o, NULL), staging_dirfd, &in_fd, 1, &m, on_entry, &l, e) < 0)
+	if (unpacker_run(a, json_out_finish(o, NULL), staging_dirfd, &in_fd, 1, &m, on_entry, &l,
+			 e) < 0)
 		return -1;
 	*ret = l.list;
 	*ret_len = l.n;

@@ -137,6 +137,13 @@ static int run_container_hooks(const struct init_plan *p, struct error *e)
 			 p->state_json, e);
 }
 
+/* From here on the process must not be read or traced by others of the container. (Not earlier:
+ * the parent may have to enter its namespaces to start fuse-overlayfs.) */
+static void hide(void)
+{
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 /* Everything that has to do with files: from the host's root to the container's. */
 static int set_up_root(struct init_plan *p, struct error *e)
 {
@@ -146,7 +153,7 @@ static int set_up_root(struct init_plan *p, struct error *e)
 	rootfd = rootfs_mount(p, e);
 	if (rootfd < 0)
 		return -1;
-	/* A descriptor of the attached mount: openat2 wants a directory, not a tree's handle. */
+	hide();
 	if (mounts_apply(p, rootfd, e) < 0 || devices_make(p, rootfd, e) < 0 ||
 	    mounts_files(p, rootfd, e) < 0)
 		return -1;
@@ -237,11 +244,7 @@ static int prepare(struct init_plan *p, struct error *e)
 		return -1;
 	if (sysctl_apply(p->spec, proc, e) < 0)
 		return -1;
-	if (process_prepare(&p->process, proc, e) < 0)
-		return -1;
-	/* From here on the process must not be read or traced by others of the container. */
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	return 0;
+	return process_prepare(&p->process, proc, e);
 }
 
 static int run(struct init_plan *p, struct error *e)
@@ -256,8 +259,10 @@ static int run(struct init_plan *p, struct error *e)
 	if (has_mount_namespace(p)) {
 		if (set_up_root(p, e) < 0)
 			return -1;
-	} else if (p->rootfs && chroot(p->rootfs) < 0) {
-		return err_sys(e, errno, "chroot to %s", p->rootfs);
+	} else {
+		hide();
+		if (p->rootfs && chroot(p->rootfs) < 0)
+			return err_sys(e, errno, "chroot to %s", p->rootfs);
 	}
 	if (process_drop(p->arena, &p->process, &notify, &path, e) < 0)
 		return -1;

@@ -74,6 +74,7 @@ struct init_plan {
 	const struct oci_spec *spec;
 	const struct container_options *options;
 	const char *rootfs;	/* absolute; NULL with an overlay */
+	int rootfs_tree;	/* a detached mount of it, where the child may not get there; -1 */
 	const char *hostname, *domainname;
 	uint64_t clone_flags;	/* namespaces made by clone */
 	uint64_t late_flags;	/* made by the child itself: cgroup (after it was attached), time */

@@ -15,6 +15,7 @@
 #include "oci/base/path.h"
 #include "oci/base/str.h"
 #include "runtime/init/mounts.h"
+#include "runtime/init/sync.h"
 #include "runtime/init/syscalls.h"
 
 #define ALL_DIRS_MAX 4000 /* mount(2)'s page of options, less the other ones */
@@ -68,48 +69,81 @@ static int tmpfs_upper(struct error *e)
 	return 0;
 }
 
+/* The parent starts fuse-overlayfs in our user namespace and passes its mount, detached. */
+static int fuse_mount(const struct init_plan *p, struct error *e)
+{
+	const char *dir = arena_printf(p->arena, "%s/m", p->options->overlay->slot_name);
+	struct sync_packet packet;
+
+	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "make the mount point for fuse-overlayfs");
+	if (sync_send(p->sync_fd, SYNC_FUSE, -1, e) < 0 ||
+	    sync_receive(p->sync_fd, &packet, e) < 0)
+		return -1;
+	if (packet.tag != SYNC_GO || packet.fd < 0)
+		return err_msg(e, "fuse-overlayfs did not start");
+	return packet.fd;
+}
+
+/* A mount needs a place in the tree to become the root; any will do, and "." is ours. */
+static int attach_here(int mnt, struct error *e)
+{
+	if (sys_move_mount(mnt, "", AT_FDCWD, ".", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_sys(e, errno, "attach the overlay");
+	return 0;
+}
+
 static int overlay_mount(const struct init_plan *p, struct error *e)
 {
 	const struct overlay_root *o = p->options->overlay;
 	_cleanup_fd_ int fs = -1, mnt = -1;
-	const char *upper, *work;
 
-	if (o->slot_fd >= 0) {
-		upper = arena_printf(p->arena, "%s/u", o->slot_name);
-		work = arena_printf(p->arena, "%s/w", o->slot_name);
-	} else {
-		if (tmpfs_upper(e) < 0)
-			return -1;
-		upper = "/tmp/u";
-		work = "/tmp/w";
+	if (o->fuse) {
+		mnt = fuse_mount(p, e);
+		return mnt < 0 || attach_here(mnt, e) < 0 ? -1 : fd_take(&mnt);
 	}
-	fs = overlay_context(o, upper, work, e);
-	if (fs < 0)
-		return -1;
+	fs = overlay_context(o, arena_printf(p->arena, "%s/u", o->slot_name),
+			     arena_printf(p->arena, "%s/w", o->slot_name), e);
+	if (fs < 0) {
+		/* The cache lies on a file system that cannot hold an upper directory: another
+		 * container's overlay, for one. */
+		struct error first = *e;
+
+		if (tmpfs_upper(e) == 0)
+			fs = overlay_context(o, "/tmp/u", "/tmp/w", e);
+		if (fs < 0) {
+			*e = first;
+			e->code = EOPNOTSUPP; /* image mode: try something else */
+			return -1;
+		}
+		dprintf(STDERR_FILENO, "mrun: what the container writes is kept in memory: the "
+				       "layer cache's file system cannot hold an overlay\n");
+	}
 	mnt = sys_fsmount(fs, FSMOUNT_CLOEXEC, 0);
 	if (mnt < 0)
 		return err_sys(e, errno, "mount the overlay");
-	/* It needs a place in the tree to become the root; any will do, and "." is ours. */
-	if (sys_move_mount(mnt, "", AT_FDCWD, ".", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return err_sys(e, errno, "attach the overlay");
-	return fd_take(&mnt);
+	return attach_here(mnt, e) < 0 ? -1 : fd_take(&mnt);
 }
 
 static int bundle_mount(const struct init_plan *p, struct error *e)
 {
-	_cleanup_fd_ int tree = -1, target = -1;
+	_cleanup_fd_ int tree = p->rootfs_tree, target = -1;
+	/* On itself: later mounts may name sources below the bundle's root. */
+	const char *place = p->rootfs;
 
-	tree = sys_open_tree(AT_FDCWD, p->rootfs,
-			     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (tree < 0)
+		tree = sys_open_tree(AT_FDCWD, p->rootfs,
+				     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	if (tree < 0)
 		return err_sys(e, errno, "open the root file system %s", p->rootfs);
-	target = open(p->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	target = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (target < 0 && errno == EACCES)
+		target = open(place = "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (target < 0)
 		return err_sys(e, errno, "open the root file system %s", p->rootfs);
-	/* On itself: later mounts may name sources below the bundle's root. */
 	if (sys_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
 	    0)
-		return err_sys(e, errno, "mount the root file system %s", p->rootfs);
+		return err_sys(e, errno, "mount the root file system %s on %s", p->rootfs, place);
 	return fd_take(&tree);
 }
 

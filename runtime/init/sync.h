@@ -11,6 +11,7 @@
 enum sync_tag {
 	SYNC_MAPPED = 'm',  /* parent: ids are mapped, cgroup and network are there */
 	SYNC_HOOKS = 'h',   /* child: namespaces and mounts are there, run the runtime's hooks */
+	SYNC_FUSE = 'f',    /* child: start fuse-overlayfs in my namespaces */
 	SYNC_GO = 'g',	    /* parent: go on */
 	SYNC_TERMINAL = 't',/* child: here is the terminal's master (one descriptor) */
 	SYNC_NOTIFY = 'n',  /* child: here is the seccomp notify descriptor */

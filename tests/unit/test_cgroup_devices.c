@@ -101,10 +101,10 @@ static bool reference(const struct device_rule *rules, size_t n, char type, uint
 static void named_cases(void **state)
 {
 	static const struct device_rule hole[] = {
-		{ false, 'a', DEV_ANY, DEV_ANY, DEV_ALL },
-		{ true, 'c', 1, DEV_ANY, DEV_READ | DEV_WRITE },
-		{ false, 'c', 1, 3, DEV_WRITE },
-		{ true, 'b', 8, 0xffffffff, DEV_READ },
+		{ DEV_ANY, DEV_ANY, DEV_ALL, 'a', false },
+		{ 1, DEV_ANY, DEV_READ | DEV_WRITE, 'c', true },
+		{ 1, 3, DEV_WRITE, 'c', false },
+		{ 8, 0xffffffff, DEV_READ, 'b', true },
 	};
 
 	(void)state;
@@ -222,14 +222,14 @@ static const char *join(char **lines)
 static void v1_transitions(void **state)
 {
 	static const struct device_rule first[] = {
-		{ false, 'a', DEV_ANY, DEV_ANY, DEV_ALL },
-		{ true, 'c', 1, 3, DEV_ALL },
-		{ true, 'c', 10, 200, DEV_READ },
-		{ true, 'a', 7, 7, DEV_MKNOD },
+		{ DEV_ANY, DEV_ANY, DEV_ALL, 'a', false },
+		{ 1, 3, DEV_ALL, 'c', true },
+		{ 10, 200, DEV_READ, 'c', true },
+		{ 7, 7, DEV_MKNOD, 'a', true },
 	};
 	static const struct device_rule second[] = {
-		{ true, 'c', 1, 3, DEV_READ },
-		{ true, 'c', 1, 5, DEV_ALL },
+		{ 1, 3, DEV_READ, 'c', true },
+		{ 1, 5, DEV_ALL, 'c', true },
 	};
 	struct device_state from, to, listed;
 	struct error e;
@@ -256,8 +256,8 @@ static void v1_transitions(void **state)
 static void v1_cannot_cut_holes(void **state)
 {
 	static const struct device_rule hole[] = {
-		{ true, 'c', 1, DEV_ANY, DEV_ALL },
-		{ false, 'c', 1, 3, DEV_WRITE },
+		{ 1, DEV_ANY, DEV_ALL, 'c', true },
+		{ 1, 3, DEV_WRITE, 'c', false },
 	};
 	struct device_state s;
 	struct error e;
