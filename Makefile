@@ -109,6 +109,10 @@ $(BUILD)/tests/unit-%: tests/unit/test_%.c $(CORE_TEST_OBJ) $(LAYER_TEST_OBJ)
 	$(say) TEST $@
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(CORE_TEST_OBJ) $(LAYER_TEST_OBJ) \
 		-lcmocka $(filter-out -static,$(CORE_LIBS:-lyajl_s=)) $(UNPACK_LIBS)
+$(BUILD)/tests/cgroup-tool: tests/unit/cgroup_tool.c $(CORE_TEST_OBJ)
+	@mkdir -p $(dir $@)
+	$(say) TEST $@
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(CORE_TEST_OBJ) $(CORE_LIBS)
 $(BUILD)/tests/probe: tests/probe/probe.c
 	@mkdir -p $(dir $@)
 	$(say) TEST $@
@@ -119,7 +123,8 @@ $(BUILD)/tests/syscalls: tests/probe/syscalls.c
 	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -Wall -Wextra -static -o $@ $<
 .PHONY: tests-build
 tests-build: all $(UNIT) $(if $(wildcard tests/probe/probe.c),$(PROBES)) \
-	$(if $(wildcard tests/probe/syscalls.c),$(BUILD)/tests/syscalls)
+	$(if $(wildcard tests/probe/syscalls.c),$(BUILD)/tests/syscalls) \
+	$(BUILD)/tests/cgroup-tool
 
 .PHONY: deps-test
 deps-test:

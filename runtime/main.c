@@ -47,7 +47,7 @@ static const struct command commands[] = {
 	{ "delete", cmd_delete, 1, "Containers", "delete a container" },
 	{ "spec", cmd_spec, 1, "Containers", "write a new config.json" },
 	{ "features", cmd_features, 1, "Containers", "show what this runtime supports" },
-//DOC	{ "doctor", cmd_doctor, 125, "This machine", "what works here, and what mends the rest" },
+	{ "doctor", cmd_doctor, 125, "This machine", "what works here, and what mends the rest" },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -189,6 +189,17 @@ int oci_spec_validate(const struct oci_spec *s, struct error *e)
 	return check_linux(s, e);
 }
 
+/* Before 1.3 a pids limit of 0 meant none (config-linux.md, "PIDs"); podman 4 sends it so. */
+static void adapt_to_version(struct oci_spec *s)
+{
+	static const int64_t none = -1;
+	struct oci_resources *r = s->linux_->resources;
+
+	if (r && r->pids && *r->pids->limit == 0 && strncmp(s->oci_version, "1.", 2) == 0 &&
+	    s->oci_version[2] < '3' && s->oci_version[3] == '.')
+		r->pids->limit = &none;
+}
+
 struct oci_spec *oci_spec_load(struct arena *a, int dirfd, const char *path, struct error *e)
 {
 	struct oci_spec *s;
@@ -204,6 +215,7 @@ struct oci_spec *oci_spec_load(struct arena *a, int dirfd, const char *path, str
 		err_wrap(e, "%s", path);
 		return NULL;
 	}
+	adapt_to_version(s);
 	return s;
 }
 

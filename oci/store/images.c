@@ -86,7 +86,7 @@ struct store_image *store_images(struct arena *a, const struct store *s, const s
 	struct store_image *list = ARENA_ARRAY(a, x->manifests_len, struct store_image);
 	size_t n = 0;
 
-	for (size_t i = 0; i < x->manifests_len; i++) {
+	for (size_t i = 0; x->manifests && i < x->manifests_len; i++) {
 		const struct oci_descriptor *d = &x->manifests[i];
 		const char *name = store_entry_name(a, d);
 		struct error e;

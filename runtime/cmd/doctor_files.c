@@ -70,6 +70,13 @@ static const char *location(struct doctor *d, const char *variable, const char *
 	return home && home[0] == '/' ? arena_printf(d->a, "%s/%s/mrun", home, fallback) : NULL;
 }
 
+static bool has_xdg(const char *variable)
+{
+	const char *xdg = getenv(variable);
+
+	return xdg && xdg[0] == '/';
+}
+
 static const char *own_home(struct doctor *d)
 {
 	return d->home ? d->home : arena_printf(d->a, "/var/tmp/home-%s", d->user);
@@ -81,7 +88,7 @@ static void home(struct doctor *d)
 	struct stat st;
 
 	if (!h || h[0] != '/') {
-		bool both = location(d, "XDG_DATA_HOME", "") && location(d, "XDG_CACHE_HOME", "");
+		bool both = has_xdg("XDG_DATA_HOME") && has_xdg("XDG_CACHE_HOME");
 
 		doctor_add(d, both ? DOCTOR_OK : DOCTOR_MISSING, "HOME", "%s%s",
 			   h && *h ? "not an absolute path" : "not set",
@@ -95,13 +102,19 @@ static void home(struct doctor *d)
 		doctor_add(d, DOCTOR_MISSING, "HOME", "%s: %s", h, err_text(errno));
 		doctor_mend(d, "%sinstall -d -m 700 -o %u -g %u %s", d->sudo, geteuid(), getegid(),
 			    h);
-	} else if (st.st_uid != geteuid() && !location(d, "XDG_DATA_HOME", "")) {
+	} else if (st.st_uid != geteuid() && !has_xdg("XDG_DATA_HOME")) {
 		doctor_add(d, DOCTOR_MISSING, "HOME", "%s belongs to uid %u, and you are uid %u "
 			   "(after sudo or su?)", h, st.st_uid, geteuid());
 		doctor_mend(d, "export HOME=%s", own_home(d));
 	} else {
 		doctor_add(d, DOCTOR_OK, "HOME", "%s", h);
 	}
+}
+
+static void mend_elsewhere(struct doctor *d, const char *variable)
+{
+	doctor_mend(d, "export %s=/var/tmp/mrun-%s && mkdir -m 700 -p $%s", variable, d->user,
+		    variable);
 }
 
 /* Whether a directory of ours can be used, or be made. */
@@ -124,12 +137,9 @@ static bool usable(struct doctor *d, const char *name, const char *variable, con
 		return false;
 	}
 	if (faccessat(AT_FDCWD, there, W_OK | X_OK, AT_EACCESS) < 0) {
-		doctor_add(d, DOCTOR_MISSING, name, "%s: %s: %s", path, there, err_text(errno));
-		if (errno == EROFS)
-			doctor_mend(d, "export %s=/var/tmp/mrun-%s && mkdir -m 700 -p $%s", variable,
-				    d->user, variable);
-		else
-			doctor_mend(d, "%schown %u %s", d->sudo, geteuid(), there);
+		doctor_add(d, DOCTOR_MISSING, name, "%s cannot be made: %s: %s", path, there,
+			   err_text(errno));
+		mend_elsewhere(d, variable);
 		return false;
 	}
 	return true;
@@ -139,12 +149,16 @@ static const char *place(struct doctor *d, const char *name, const char *variabl
 			 const char *fallback)
 {
 	const char *path = location(d, variable, fallback), *there, *type;
+	const char *h = getenv("HOME");
 	enum doctor_level level = DOCTOR_OK;
 	uint64_t room;
 	struct statvfs v;
 	bool remote, full;
 
-	if (!path || !usable(d, name, variable, path))
+	/* What is wrong with HOME was said there. */
+	if (!path || (!has_xdg(variable) && access(h ? h : "", F_OK) < 0))
+		return NULL;
+	if (!usable(d, name, variable, path))
 		return NULL;
 	there = doctor_existing(d, path);
 	type = type_name(d, there, &remote);
@@ -162,8 +176,7 @@ static const char *place(struct doctor *d, const char *name, const char *variabl
 	if (full)
 		doctor_mend(d, "mrun prune --all");
 	if (remote || (full && room < ROOM_NEEDED))
-		doctor_mend(d, "export %s=/var/tmp/mrun-%s && mkdir -m 700 -p $%s", variable,
-			    d->user, variable);
+		mend_elsewhere(d, variable);
 	return path;
 }
 
@@ -200,14 +213,14 @@ static void runtime_dir(struct doctor *d)
 		return;
 	}
 	doctor_add(d, DOCTOR_LIMITED, "XDG_RUNTIME_DIR",
-		   "%s%s%s: the state of containers is in %s instead", xdg ? xdg : "",
-		   xdg ? " is " : "", fault, run);
+		   "%s%s%s; the state of containers is in %s instead", xdg ? xdg : "",
+		   xdg ? ": " : "", fault, run);
 	usual = arena_printf(d->a, "/run/user/%u", geteuid());
 	if (geteuid() == 0)
 		doctor_mend(d, "unset XDG_RUNTIME_DIR");
 	else if (stat(usual, &st) == 0 && st.st_uid == geteuid())
 		doctor_mend(d, "export XDG_RUNTIME_DIR=%s", usual);
-	else if (doctor_find(d, "loginctl"))
+	else if (access("/run/systemd/system", F_OK) == 0)
 		doctor_mend(d, "%sloginctl enable-linger %s && export XDG_RUNTIME_DIR=%s", d->sudo,
 			    d->user, usual);
 	else

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "oci/base/str.h"
 #include "runtime/cmd/doctor.h"

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -251,7 +252,7 @@ static int follow(struct launch *l, struct error *e)
 }
 
 /* What the parent does for the child before it may go on. */
-static int equip(struct launch *l, int cgroup_fd, struct error *e)
+static int equip(struct launch *l, struct error *e)
 {
 	struct init_plan *p = &l->plan;
 	struct idmap_job job = { 0, 0, -1, -1 };
@@ -262,8 +263,7 @@ static int equip(struct launch *l, int cgroup_fd, struct error *e)
 		return -1;
 	/* newuidmap and newgidmap work meanwhile. */
 	if (state_write_init(&out->state, out->pid, e) < 0 ||
-	    process_limits(&p->process, out->pid, e) < 0 ||
-	    (out->cgroup && cgroup_attach(out->cgroup, out->pid, cgroup_fd >= 0, e) < 0))
+	    process_limits(&p->process, out->pid, e) < 0)
 		r = -1;
 	if (p->new_userns) {
 		struct error second;
@@ -279,27 +279,64 @@ static int equip(struct launch *l, int cgroup_fd, struct error *e)
 	return sync_send(l->sync, SYNC_MAPPED, -1, e);
 }
 
-static int spawn(struct launch *l, struct error *e)
+static int spawn_once(struct launch *l, int cgroup_fd, struct error *e)
 {
-	int pair[2], cgroup_fd = l->out->cgroup ? cgroup_clone_fd(l->out->cgroup) : -1;
+	struct cgroup_join join = { .n = 0 };
+	int pair[2];
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_sys(e, errno, "socketpair");
+	if (l->out->cgroup) {
+		if (cgroup_join_open(l->out->cgroup, cgroup_fd >= 0, &join, e) < 0)
+			return -1;
+		l->plan.cgroup_join = &join;
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		err_sys(e, errno, "socketpair");
+		goto out;
+	}
 	l->sync = pair[0];
 	l->plan.sync_fd = pair[1];
-	l->plan.state_json = state_json(l->a, l->out->state.record, "creating", 0, false);
 	l->out->pid = init_spawn(&l->plan, cgroup_fd, l->sync, &l->out->pidfd, e);
-	if (l->plan.sync_fd >= 0)
-		close(l->plan.sync_fd);
+	fd_closep(&l->plan.sync_fd);
 	if (l->out->pid < 0) {
 		l->out->pid = 0;
-		return -1;
+		fd_closep(&l->sync);
+		l->sync = -1;
 	}
-	if (equip(l, cgroup_fd, e) < 0) {
-		/* The child may have more to say about it than we. */
-		return -1;
+out:
+	cgroup_join_close(&join);
+	l->plan.cgroup_join = NULL;
+	return l->out->pid > 0 ? 0 : -1;
+}
+
+/* The child's own error, if it sent one before it ended: it knows better than we, who only saw a
+ * broken pipe. */
+static void prefer_childs_error(struct launch *l, struct error *e)
+{
+	struct sync_packet p;
+	struct error ignored;
+
+	if (e->code == EPIPE && sync_receive(l->sync, &p, &ignored) == 0 && p.tag == SYNC_ERROR)
+		*e = p.error;
+}
+
+static int spawn(struct launch *l, struct error *e)
+{
+	int cgroup_fd = l->out->cgroup ? cgroup_clone_fd(l->out->cgroup) : -1;
+
+	l->plan.state_json = state_json(l->a, l->out->state.record, "creating", 0, false);
+	if (spawn_once(l, cgroup_fd, e) < 0) {
+		/* The right to be born into it may be missing where moving there is allowed. */
+		if (cgroup_fd < 0 || (e->code != EACCES && e->code != EPERM && e->code != EBUSY &&
+				      e->code != ENOSYS))
+			return -1;
+		err_clear(e);
+		if (spawn_once(l, -1, e) < 0)
+			return -1;
 	}
-	return follow(l, e);
+	if (equip(l, e) == 0)
+		return follow(l, e);
+	prefer_childs_error(l, e);
+	return -1;
 }
 
 /* Unmakes all of it; E keeps the reason. */
@@ -332,11 +369,35 @@ static void undo(struct launch *l)
 	fd_closep(&out->master);
 }
 
+/* Whether the container may write to its cgroups: then its root is to own them on v2. */
+static bool cgroups_writable(const struct init_plan *p)
+{
+	for (size_t i = 0; i < p->mounts_len; i++)
+		if (p->mounts[i].fstype && str_has_prefix(p->mounts[i].fstype, "cgroup"))
+			return !(p->mounts[i].flags & MS_RDONLY);
+	return false;
+}
+
+static int make_cgroup(struct launch *l, struct error *e)
+{
+	struct init_plan *p = &l->plan;
+	int64_t uid;
+
+	if (cgroup_create(l->out->cgroup, e) < 0)
+		return -1;
+	uid = idmap_host_uid(&p->idmap, 0);
+	if (p->new_userns && (p->late_flags & CLONE_NEWCGROUP) && uid >= 0 && cgroups_writable(p) &&
+	    cgroup_chown(l->out->cgroup, (uid_t)uid, e) < 0)
+		return -1;
+	/* Without root, some of it may have been given up. */
+	return geteuid() == 0 ? 0 : record_update_cgroup(l->c, &l->out->state, l->out->cgroup, e);
+}
+
 static int launch_steps(struct launch *l, struct error *e)
 {
 	if (make_plan(l, e) < 0 || make_fifos(l, e) < 0 || connect_console(l, e) < 0)
 		return -1;
-	if (l->out->cgroup && cgroup_create(l->out->cgroup, e) < 0)
+	if (l->out->cgroup && make_cgroup(l, e) < 0)
 		return -1;
 	return spawn(l, e);
 }

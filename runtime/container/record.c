@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "oci/base/file.h"
 #include "oci/base/path.h"
 #include "oci/base/str.h"
 
@@ -29,6 +30,31 @@ static const struct json_value *as_value(struct arena *a, const char *text, size
 	return json_parse(a, text, len, "state", e);
 }
 
+static const struct json_value *cgroup_value(struct arena *a, const struct cgroup *cg,
+					     struct error *e)
+{
+	struct json_out *out = json_out_new(a, false);
+	size_t len;
+	char *text;
+
+	cgroup_save(cg, out);
+	text = json_out_finish(out, &len);
+	return as_value(a, text, len, e);
+}
+
+int record_update_cgroup(struct cmd_context *c, struct container *ct, const struct cgroup *cg,
+			 struct error *e)
+{
+	size_t len;
+	char *text;
+
+	ct->record->cgroup = cgroup_value(c->arena, cg, e);
+	if (!ct->record->cgroup)
+		return -1;
+	text = json_write(c->arena, &container_record_type, ct->record, false, &len);
+	return file_replace(ct->dir_fd, "state.json", text, len, 0600, false, e);
+}
+
 static bool wants_cgroup(const struct cmd_context *c, const struct oci_spec *spec,
 			 const struct container_options *o)
 {
@@ -40,6 +66,14 @@ static bool wants_cgroup(const struct cmd_context *c, const struct oci_spec *spe
 		return spec->linux_->resources || spec->linux_->cgroups_path ||
 		       !oci_spec_namespace(spec, CLONE_NEWPID);
 	return true;
+}
+
+/* Whether a cgroup is only to be had if somebody delegated one. */
+static bool rootless(const struct cmd_context *c, const struct container_options *o)
+{
+	if (c->rootless && !str_eq(c->rootless, "auto"))
+		return str_eq(c->rootless, "true");
+	return geteuid() != 0 || !o->bundle || idmap_in_user_namespace(c->arena);
 }
 
 struct container_record *record_make(struct cmd_context *c, const struct oci_spec *spec,
@@ -68,17 +102,12 @@ struct container_record *record_make(struct cmd_context *c, const struct oci_spe
 					    .id = o->id,
 					    .resources = spec->linux_->resources,
 					    .systemd = c->systemd_cgroup,
-					    .rootless = geteuid() != 0 ||
-							(c->rootless && str_eq(c->rootless, "true")) };
-		struct json_out *out;
+					    .rootless = rootless(c, o) };
 
 		*ret_cgroup = cgroup_plan(c->arena, &q, e);
 		if (!*ret_cgroup)
 			return NULL;
-		out = json_out_new(c->arena, false);
-		cgroup_save(*ret_cgroup, out);
-		text = json_out_finish(out, &len);
-		r->cgroup = as_value(c->arena, text, len, e);
+		r->cgroup = cgroup_value(c->arena, *ret_cgroup, e);
 		if (!r->cgroup)
 			return NULL;
 	}

@@ -123,6 +123,11 @@ static bool range_mapped_here(struct arena *a, uint32_t first, uint32_t count)
 	return false;
 }
 
+bool idmap_in_user_namespace(struct arena *a)
+{
+	return !range_mapped_here(a, 0, UINT32_MAX);
+}
+
 /* The first ids above 0 that this namespace maps, for root inside a container. */
 static uint32_t mapped_above_zero(struct arena *a, const char *file)
 {

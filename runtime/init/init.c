@@ -218,6 +218,8 @@ static int prepare(struct init_plan *p, struct error *e)
 
 	if (!p->options->bundle && !p->options->interactive && !p->terminal && close_stdin(e) < 0)
 		return -1;
+	if (p->cgroup_join && cgroup_join_self(p->cgroup_join, e) < 0)
+		return -1;
 	if (sync_expect(p->sync_fd, SYNC_MAPPED, e) < 0)
 		return -1;
 	/* Between the two: what leads there may be the caller's alone, and it itself is the mapped

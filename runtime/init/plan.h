@@ -89,6 +89,7 @@ struct init_plan {
 	struct mount_plan *mounts;
 	size_t mounts_len;
 	struct cgroup_mount_info *cgroups; /* for a mount of type cgroup; NULL: none */
+	struct cgroup_join *cgroup_join;   /* the child moves itself; NULL: no cgroup */
 	struct process_plan process;
 	bool terminal;
 	unsigned short rows, cols;
