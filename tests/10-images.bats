@@ -387,7 +387,7 @@ make_index() { # DIR PLATFORM…
 	change_image evil '.history[0].created_by = "\u001b]0;pwned\u0007\nroot#"' .
 	"$MRUN" load -q oci:evil
 	"$MRUN" history --no-trunc small:1 >out
-	! LC_ALL=C grep -q $'[\033\a]' out
+	run ! env LC_ALL=C grep -q $'[\033\a]' out
 	[ "$(wc -l <out)" -eq 3 ]
 }
 
@@ -476,6 +476,28 @@ make_index() { # DIR PLATFORM…
 	store_is_empty
 }
 
+@test "an index that skopeo put into the store: ours is shown and used, all with --all" {
+	need skopeo
+	case $(uname -m) in x86_64) here=amd64 ;; aarch64) here=arm64 ;; *) skip "needs amd64 or arm64" ;; esac
+	make_index multi linux/amd64 linux/arm64 linux/arm/v7
+	change_index multi '.manifests[0].annotations["org.opencontainers.image.ref.name"] = "m"'
+	# skopeo takes no attestation without a config of its own kind: leave it out.
+	jq -cj '.manifests |= map(select(.platform.os == "linux"))' "$(manifest_of multi)" >list
+	change_index multi ".manifests[0] += $(put multi list)"
+	"$MRUN" images >/dev/null
+	skopeo copy -q --all oci:multi:m "oci:$(store):multi:1"
+	[ "$("$MRUN" images -q | wc -l)" -eq 1 ]
+	[ "$("$MRUN" images -aq | wc -l)" -eq 3 ]
+	[ "$("$MRUN" inspect -f '{{.Author}}' multi:1)" = "linux/$here" ]
+	[ "$("$MRUN" inspect --platform linux/arm/v7 -f '{{.Author}}' multi:1)" = linux/arm/v7 ]
+	run -125 "$MRUN" inspect --platform linux/s390x multi:1
+	[[ $output == *"there is: linux/amd64, linux/arm64, linux/arm/v7"* ]]
+	"$MRUN" prune >/dev/null
+	"$MRUN" fsck
+	"$MRUN" rmi multi:1
+	store_is_empty
+}
+
 @test "umoci reads the store, unpacks from it and adds to it" {
 	need umoci
 	small_image i.tar
@@ -498,8 +520,8 @@ make_index() { # DIR PLATFORM…
 	need umoci
 	small_image i.tar
 	"$MRUN" load -q i.tar
-	echo more >more
-	umoci insert --rootless --image "$(store):small:1" --tag small:2 more /more
+	echo more >added
+	umoci insert --rootless --image "$(store):small:1" --tag small:2 added /more
 	[ "$("$MRUN" inspect small:2 | jq '.[0].RootFS.Layers | length')" -eq 2 ]
 }
 

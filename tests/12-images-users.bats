@@ -50,7 +50,8 @@ round_trip() { # RUNNER HOME
 
 @test "another user's store is not used" {
 	need_root
-	mkdir -m 755 -p "$T/shared/mrun"
+	mkdir -p "$T/shared/mrun"
+	chmod 755 "$T/shared" "$T/shared/mrun"
 	run -125 as_user env XDG_DATA_HOME="$T/shared" "$MRUN" images
 	[[ $output == *"it belongs to uid 0, and you are uid $TEST_UID"* ]]
 }

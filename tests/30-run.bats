@@ -208,15 +208,15 @@ both() {
 
 @test "signals are passed on to the program" {
 	signals() {
-		local pid i
+		local pid
 		m $I sh -c 'trap "echo got TERM; exit 5" TERM; echo ready; while :; do sleep 0.1; done' >out &
 		pid=$!
-		for i in {1..50}; do
+		for _ in {1..50}; do
 			grep -q ready out && break
 			sleep 0.1
 		done
-		# as_user's subshell execs setpriv, which execs mrun: it is the same process.
-		kill -TERM $pid
+		# $! is a shell's, of as_user.
+		kill -TERM "$(lib_processes | sed -n "s|^\([0-9]*\) $MRUN .*got TERM.*|\1|p" | head -1)"
 		local code=0
 		wait $pid || code=$?
 		[ "$code" -eq 5 ]
@@ -226,9 +226,10 @@ both() {
 }
 
 @test "three interrupts within two seconds end a program that ignores them" {
-	"$MRUN" $I sh -c 'trap "" INT; echo ready; while :; do sleep 0.1; done' >out &
+	# In the background a shell ignores SIGINT for its children.
+	env --default-signal=INT "$MRUN" $I sh -c 'trap "" INT; echo ready; while :; do sleep 0.1; done' >out &
 	pid=$!
-	for i in {1..50}; do
+	for _ in {1..50}; do
 		grep -q ready out && break
 		sleep 0.1
 	done
@@ -246,14 +247,14 @@ both() {
 @test "a killed mrun takes its container with it" {
 	"$MRUN" $I sleep 47.11 &
 	pid=$!
-	for i in {1..50}; do
+	for _ in {1..50}; do
 		pgrep -f '^sleep 47.11$' >/dev/null && break
 		sleep 0.1
 	done
 	pgrep -f '^sleep 47.11$'
 	kill -KILL $pid
 	wait $pid || true
-	for i in {1..50}; do
+	for _ in {1..50}; do
 		pgrep -f '^sleep 47.11$' >/dev/null || break
 		sleep 0.1
 	done
@@ -286,7 +287,8 @@ both() {
 		# shellcheck disable=SC2016
 		run -0 m_script -it $I sh -c '"tty; stty size; echo \$TERM; test -t 0 && test -t 1 && test -t 2 && echo all"'
 		output=${output//$'\r'/}
-		[ "$output" = $'/dev/pts/0\n33 77\nxterm\nall' ]
+		# script itself echoes the end of its input.
+		[[ $output == *$'/dev/pts/0\n33 77\nxterm\nall' ]]
 	}
 	m_script() {
 		case $WHO in
@@ -322,16 +324,18 @@ both() {
 	[ "$code" -eq 0 ]
 }
 
-@test "a cache whose file system takes no user attributes: the image is copied, said in one line" {
+@test "a cache whose file system takes no user attributes: it runs, and says what was done instead" {
 	need_root
 	# ramfs has no extended attributes.
 	mkdir ram && mount -t ramfs ramfs ram
 	XDG_CACHE_HOME=$T/ram run -0 --separate-stderr "$MRUN" $I
 	umount ram
 	[ "$output" = "Hello world!" ]
-	[ "${#stderr_lines[@]}" -eq 1 ]
-	[[ $stderr == *copied* ]]
+	[[ $stderr == *overlay* ]]
 }
+
+# crun refuses hosts with hybrid cgroups.
+crun_works() { command -v crun >/dev/null && [ ! -d /sys/fs/cgroup/unified ]; }
 
 @test "unpack makes a bundle that runc and crun run" {
 	local runtime
@@ -339,10 +343,9 @@ both() {
 	jq -e '.process.args == ["/app/hello-world"] and .root.path == "rootfs"' bundle/config.json
 	for runtime in runc crun; do
 		command -v $runtime >/dev/null || continue
-		[ "$(cd bundle && $runtime --root "$T/$runtime" run "mrun-test-$$")" = "Hello world!" ] || {
-			# The test machine's hybrid cgroups are refused by crun.
-			[ $runtime = crun ] && crun --root "$T/crun" run -b bundle x 2>&1 | grep -qi cgroup
-		}
+		[ $runtime = runc ] || crun_works || continue
+		run -0 --separate-stderr $runtime --root "$T/$runtime" run -b bundle "mrun-test-$$"
+		[ "$output" = "Hello world!" ]
 	done
 	run -125 "$MRUN" unpack $I bundle
 	[[ $output == *"has a config.json already"* ]]
@@ -353,8 +356,12 @@ both() {
 @test "unpack as an ordinary user makes a rootless bundle" {
 	run -0 as_user "$MRUN" unpack $I "$TEST_HOME/bundle"
 	jq -e '.linux.uidMappings[0].containerID == 0 and ([.linux.namespaces[].type] | index("user"))' "$TEST_HOME/bundle/config.json"
-	if command -v crun >/dev/null; then
+	if crun_works; then
 		[ "$(as_user crun --root "$TEST_HOME/run/crun" --cgroup-manager disabled run -b "$TEST_HOME/bundle" x)" = "Hello world!" ]
 	fi
+	if command -v runc >/dev/null; then
+		[ "$(as_user runc --root "$TEST_HOME/run/runc" --rootless true run -b "$TEST_HOME/bundle" x)" = "Hello world!" ]
+	fi
+	[ "$(as_user "$MRUN" run -b "$TEST_HOME/bundle" x)" = "Hello world!" ]
 	rm -rf "$TEST_HOME/bundle"
 }

@@ -40,7 +40,8 @@ static bool well_formed(const char *entry)
 
 	if (!eq || eq == entry)
 		return false;
-	for (const unsigned char *p = (const unsigned char *)entry; p < (const unsigned char *)eq; p++)
+	for (const unsigned char *p = (const unsigned char *)entry; p < (const unsigned char *)eq;
+	     p++)
 		if (*p <= 0x20 || *p == 0x7f)
 			return false;
 	return true;

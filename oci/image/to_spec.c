@@ -3,8 +3,8 @@
  * namespaces, mounts (the standard ones, those that the user put over them, then the rest from the
  * outside inwards), masked paths, sysctls, annotations.
  *
- * What it stops: a relative WorkingDir or Volume of the image is meant from the container's root and
- * loses its ".."; labels do not become annotations, since runtimes take those for settings
+ * What it stops: a relative WorkingDir or Volume of the image is meant from the container's root
+ * and loses its ".."; labels do not become annotations, since runtimes take those for settings
  * (CVE-2024-3154); a mount always names its source from the user's options, never from the image
  * (CVE-2022-23648).
  */
@@ -21,9 +21,19 @@
 
 /* Paths that tell about or change the host; Docker's lists. */
 static const char *const masked[] = {
-	"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
-	"/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list",
-	"/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware", NULL,
+	"/proc/acpi",
+	"/proc/asound",
+	"/proc/interrupts",
+	"/proc/kcore",
+	"/proc/keys",
+	"/proc/latency_stats",
+	"/proc/sched_debug",
+	"/proc/scsi",
+	"/proc/timer_list",
+	"/proc/timer_stats",
+	"/sys/devices/virtual/powercap",
+	"/sys/firmware",
+	NULL,
 };
 static const char *const read_only[] = {
 	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", NULL,
@@ -116,8 +126,8 @@ static void standard_mounts(struct arena *a, const struct spec_options *o, struc
 		add_mount(a, m, n, "/proc", "bind", "/proc", "rbind,nosuid,noexec,nodev");
 	add_mount(a, m, n, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
 	add_mount(a, m, n, "/dev/pts", "devpts", "devpts",
-		  o->gid5 ? "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5" :
-			    "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620");
+		  o->gid5 ? "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"
+			  : "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620");
 	if (o->private_net)
 		add_mount(a, m, n, "/sys", "sysfs", "sysfs", "nosuid,noexec,nodev,ro");
 	else
@@ -127,8 +137,9 @@ static void standard_mounts(struct arena *a, const struct spec_options *o, struc
 			  "nosuid,noexec,nodev,relatime,ro");
 	if (o->private_ipc) {
 		add_mount(a, m, n, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
-		add_mount(a, m, n, "/dev/shm", "tmpfs", "shm",
-			  arena_printf(a, "nosuid,noexec,nodev,mode=1777,size=%lld", (long long)shm));
+		add_mount(
+			a, m, n, "/dev/shm", "tmpfs", "shm",
+			arena_printf(a, "nosuid,noexec,nodev,mode=1777,size=%lld", (long long)shm));
 	} else {
 		add_mount(a, m, n, "/dev/mqueue", "bind", "/dev/mqueue",
 			  "rbind,nosuid,noexec,nodev");
@@ -182,9 +193,12 @@ static void add_namespaces(struct arena *a, const struct spec_options *o, struct
 		int type;
 		bool wanted;
 	} all[] = {
-		{ CLONE_NEWUSER, o->private_user }, { CLONE_NEWPID, o->private_pid },
-		{ CLONE_NEWNET, o->private_net },   { CLONE_NEWIPC, o->private_ipc },
-		{ CLONE_NEWUTS, true },		    { CLONE_NEWNS, true },
+		{ CLONE_NEWUSER, o->private_user },
+		{ CLONE_NEWPID, o->private_pid },
+		{ CLONE_NEWNET, o->private_net },
+		{ CLONE_NEWIPC, o->private_ipc },
+		{ CLONE_NEWUTS, true },
+		{ CLONE_NEWNS, true },
 		{ CLONE_NEWCGROUP, true },
 	};
 
@@ -303,7 +317,8 @@ char **spec_volumes(struct arena *a, const struct oci_image_config *c, struct st
 		char *path = path_clean(a, key);
 
 		if (str_eq(path, "/") || *key != '/')
-			strlist_add(a, warnings, arena_printf(a, "the image's volume '%s' left out", key));
+			strlist_add(a, warnings,
+				    arena_printf(a, "the image's volume '%s' left out", key));
 		else if (!str_list_has(l.items, path))
 			strlist_add(a, &l, path);
 	}

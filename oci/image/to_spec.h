@@ -23,12 +23,12 @@ struct spec_options {
 	const char *hostname;	/* never NULL */
 	bool tty, read_only, no_new_privileges;
 	bool private_net, private_pid, private_ipc, private_user;
-	bool gid5;		/* gid 5 is mapped: /dev/pts gets it */
+	bool gid5;		 /* gid 5 is mapped: /dev/pts gets it */
 	int ping_low, ping_high; /* gids for net.ipv4.ping_group_range; low > high: not set */
-	bool default_sysctls;	/* docker's, for a private network */
-	int64_t shm_size;	/* bytes; 0: 64 MiB */
-	char **caps;		/* from spec_caps(); NULL: the default ones */
-	const struct oci_seccomp *seccomp; /* NULL: unconfined */
+	bool default_sysctls;	 /* docker's, for a private network */
+	int64_t shm_size;	 /* bytes; 0: 64 MiB */
+	char **caps;		 /* from spec_caps(); NULL: the default ones */
+	const struct oci_seccomp *seccomp;			  /* NULL: unconfined */
 	const struct oci_id_mapping *uid_mappings, *gid_mappings; /* with private_user */
 	size_t uid_mappings_len, gid_mappings_len;
 	struct oci_mount *mounts; /* replace a standard mount at the same place */
@@ -49,7 +49,8 @@ struct oci_spec *spec_from_image(struct arena *a, const struct oci_image_config 
 				 struct error *e);
 
 /* The process's environment: docker's defaults, then the image's, then OPTIONS' (spec_env.c).
- * Entries of the image that are none (no '=', an empty or odd name) are dropped with one warning. */
+ * Entries of the image that are none (no '=', an empty or odd name) are dropped with one warning.
+ */
 char **spec_env(struct arena *a, char *const *image_env, const struct spec_options *o,
 		struct strlist *warnings);
 

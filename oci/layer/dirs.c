@@ -50,6 +50,12 @@ void dirs_inherits(struct dir *d, const struct stat *st)
 	d->acl = fgetxattr(d->fd, "system.posix_acl_default", NULL, 0) > 0;
 }
 
+/* A path has passed tar_clean_name(), which bounds it. */
+static void set_path(struct dir *d, const char *path)
+{
+	memcpy(d->path, path, strlen(path) + 1);
+}
+
 struct dir *dirs_put(struct extractor *x, const char *path, int fd, const struct stat *st,
 		     const struct timespec times[2])
 {
@@ -71,7 +77,7 @@ struct dir *dirs_put(struct extractor *x, const char *path, int fd, const struct
 		d->fd = fd;
 		d->ino = st->st_ino;
 		d->marked = false;
-		strcpy(d->path, path);
+		set_path(d, path);
 	} else {
 		close(fd);
 	}
@@ -120,7 +126,7 @@ struct dir *dirs_get(struct extractor *x, const char *path, int *ret_errno)
 		d->marked = false;
 		d->stamp = ++x->clock;
 		memcpy(d->times, times, sizeof(times));
-		strcpy(d->path, path);
+		set_path(d, path);
 		dirs_inherits(d, &st);
 	}
 	return d;
@@ -144,7 +150,7 @@ struct dir *dirs_make(struct extractor *x, const char *path, struct error *e)
 	struct dir *d;
 	int err, fd;
 
-	strcpy(buf, path);
+	memcpy(buf, path, full + 1);
 	/* The deepest one that is there gets its times back later. */
 	for (;;) {
 		d = dirs_get(x, buf, &err);
@@ -236,7 +242,7 @@ static void add_key(struct extractor *x, uint64_t key)
 /* Marks D and the directories above it, up to the root or to one that is marked. */
 static void mark_chain(struct extractor *x, struct dir *d)
 {
-	int fd = d->fd, up;
+	int fd = d->fd;
 	struct stat st = { .st_ino = d->ino }, root;
 
 	d->marked = true;
@@ -244,6 +250,7 @@ static void mark_chain(struct extractor *x, struct dir *d)
 		return;
 	for (unsigned depth = 0; depth < PATH_MAX; depth++) {
 		uint64_t key = make_key(st.st_ino, "");
+		int up;
 
 		if (has_key(&x->touched, key))
 			break;

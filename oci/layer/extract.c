@@ -282,7 +282,7 @@ static int apply(struct extractor *x, const struct tar_entry *t, struct error *e
 		return apply_root(x, t, e);
 	if (is_aufs(x->name))
 		return 0;
-	strcpy(path, x->name);
+	memcpy(path, x->name, strlen(x->name) + 1);
 	base = split(x->name, &parent);
 	if (str_has_prefix(base, EXTRACT_WHITEOUT_PREFIX))
 		return whiteout_apply(x, parent, base, e);

@@ -15,7 +15,7 @@
 #include <zlib.h>
 #endif
 
-#define IN_SIZE (256u * 1024)
+#define IN_SIZE ((size_t)256 * 1024)
 
 struct inflate {
 	enum inflate_kind kind;
@@ -283,4 +283,15 @@ ssize_t inflate_read(struct inflate *i, void *buf, size_t len, struct error *e)
 	default:
 		return read_plain(i, buf, len, e);
 	}
+}
+
+void inflate_close(struct inflate *i)
+{
+	if (!i)
+		return;
+	ZSTD_freeDCtx(i->zstd);
+#ifndef HAVE_ISAL
+	if (i->kind == INFLATE_GZIP)
+		inflateEnd(&i->zlib);
+#endif
 }

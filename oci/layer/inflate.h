@@ -32,4 +32,7 @@ const char *inflate_name(const struct inflate *i);
  * anything else there is an error. */
 ssize_t inflate_read(struct inflate *i, void *buf, size_t len, struct error *e);
 
+/* Gives the decompressor's memory back; NULL is fine. */
+void inflate_close(struct inflate *i);
+
 #endif

@@ -8,7 +8,7 @@
 
 #include "oci/base/file.h"
 
-#define BUF_SIZE (256u * 1024)
+#define BUF_SIZE ((size_t)256 * 1024)
 
 struct pack {
 	struct archive *archive;

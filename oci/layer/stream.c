@@ -16,7 +16,7 @@
 #include "oci/layer/inflate.h"
 
 #define RING 16u
-#define BUF_SIZE (128u * 1024)
+#define BUF_SIZE ((size_t)128 * 1024)
 
 struct stream {
 	struct stream_options o;
@@ -225,5 +225,6 @@ int stream_finish(struct stream *s, struct stream_result *ret, struct error *e)
 	ret->size = s->in_bytes;
 	ret->diff_size = s->out_bytes;
 	ret->compression = inflate_name(s->inflate);
+	inflate_close(s->inflate);
 	return 0;
 }

@@ -215,8 +215,8 @@ char *tar_quote(struct arena *a, const char *name)
 		unsigned char c = (unsigned char)name[i];
 
 		if (n > 200 && i == 100) {
-			memcpy(r + out, "...", 3);
-			out += 3;
+			for (unsigned dots = 0; dots < 3; dots++)
+				r[out++] = '.';
 			i = n - 100;
 			continue;
 		}

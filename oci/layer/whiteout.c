@@ -113,20 +113,18 @@ static int remove_from(struct extractor *x, struct dir *d, const char *target, s
 static int mark_whiteout(struct dir *d, const char *target, struct error *e)
 {
 	struct stat st;
-	int fd, r;
 
 	d->dirty = true;
 	if (fstatat(d->fd, target, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		_cleanup_fd_ int fd = -1;
+
 		/* This layer has something of that name already: that stays, but a directory
 		 * hides what the lower layers have in theirs. */
 		if (!S_ISDIR(st.st_mode))
 			return 0;
 		fd = openat(d->fd, target, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0)
-			return err_sys(e, errno, "open the directory");
-		r = whiteout_set_opaque(fd, e);
-		close(fd);
-		return r;
+		return fd < 0 ? err_sys(e, errno, "open the directory")
+			      : whiteout_set_opaque(fd, e);
 	}
 	/* Linux lets a user namespace make this one device (mknod(2), since 5.8). */
 	if (mknodat(d->fd, target, S_IFCHR, makedev(0, 0)) < 0)

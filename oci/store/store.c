@@ -120,8 +120,10 @@ int store_open(struct arena *a, struct store *ret, struct error *e)
 	s.lock = openat(s.dirfd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (s.blobs < 0 || s.lock < 0)
 		return err_sys(e, errno, "open the image store %s", s.path);
-	*ret = s;
-	s = (struct store)STORE_CLOSED; /* the caller's now */
+	*ret = (struct store){ .path = s.path,
+			       .dirfd = fd_take(&s.dirfd),
+			       .blobs = fd_take(&s.blobs),
+			       .lock = fd_take(&s.lock) };
 	return 0;
 }
 

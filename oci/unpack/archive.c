@@ -89,7 +89,7 @@ static int stage_file(struct tar *t, int root, unsigned number, uint64_t size, u
 	if (r < 0)
 		return -1;
 	sha256_digest(&sum, sizeof(digest), digest);
-	strcpy(out, "sha256:");
+	memcpy(out, "sha256:", sizeof("sha256:"));
 	for (size_t i = 0; i < sizeof(digest); i++)
 		snprintf(out + 7 + 2 * i, 3, "%02x", digest[i]);
 	return 0;

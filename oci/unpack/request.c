@@ -4,7 +4,7 @@
 #include "oci/base/file.h"
 #include "oci/base/json.h"
 
-#define REQUEST_MAX (64u * 1024 * 1024)
+#define REQUEST_MAX ((size_t)64 * 1024 * 1024)
 
 static const struct json_field layer_fields[] = {
 	JF(request_layer, fd, "fd", J_U32, 0),

@@ -22,6 +22,7 @@ struct hierarchy {
 	const char *path;  /* the container's, likewise */
 	const char *dir;   /* mount + path */
 	enum hierarchy_state state;
+	bool missing; /* found again (cgroup_restore), and not there: to be deleted, not used */
 };
 
 enum cgroup_layout {
@@ -99,7 +100,8 @@ const struct hierarchy *cg_find_v2(const struct cgroup *cg);
 const struct hierarchy *cg_main(const struct cgroup *cg);
 static inline bool hierarchy_joined(const struct hierarchy *h)
 {
-	return h->state == HIER_MADE || h->state == HIER_FOREIGN || h->state == HIER_PLANNED;
+	return !h->missing &&
+	       (h->state == HIER_MADE || h->state == HIER_FOREIGN || h->state == HIER_PLANNED);
 }
 
 #endif

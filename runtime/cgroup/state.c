@@ -79,6 +79,8 @@ static int restore_one(struct arena *a, const struct json_value *v, struct hiera
 	h->v2 = !*h->controllers;
 	h->ctls = h->v2 ? 0 : ctls_parse(h->controllers, ",", false);
 	h->dir = arena_printf(a, "%s%s", h->mount, str_eq(h->path, "/") ? "" : h->path);
+	/* What was only planned may never have been made: there was no right to, and no need. */
+	h->missing = h->state == HIER_PLANNED && access(h->dir, F_OK) < 0 && errno == ENOENT;
 	return 0;
 }
 

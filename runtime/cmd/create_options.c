@@ -52,7 +52,8 @@ struct oci_spec *create_options_load(struct cmd_context *c, const struct create_
 	_cleanup_fd_ int dir = -1;
 	struct oci_spec *s;
 
-	if (state_check_id(id, e) < 0)
+	/* Before we open anything ourselves. */
+	if (state_check_id(id, e) < 0 || check_preserved(args->preserve_fds, e) < 0)
 		return NULL;
 	*o = (struct container_options){
 		.id = id,
@@ -85,8 +86,7 @@ struct oci_spec *create_options_load(struct cmd_context *c, const struct create_
 		err_msg(e, "process: required to create a container, and not there");
 		return NULL;
 	}
-	if (check_preserved(args->preserve_fds, e) < 0 ||
-	    pass_listen_fds(c->arena, s, o, e) < 0)
+	if (pass_listen_fds(c->arena, s, o, e) < 0)
 		return NULL;
 	/* Mounts may have sources that are relative to the bundle. */
 	for (size_t i = 0; i < s->mounts_len; i++)

@@ -17,7 +17,7 @@
 #include "runtime/cmd/doctor.h"
 #include "runtime/cmd/options.h"
 
-#define SMALL_FILE (4u * 1024 * 1024)
+#define SMALL_FILE ((size_t)4 * 1024 * 1024)
 
 struct doctor_options {
 	const char *format;
@@ -31,9 +31,10 @@ static const struct opt_spec doctor_spec = {
 	.command = "doctor",
 	.usage = "[OPTIONS]",
 	.summary = "what works here for this user, and what mends the rest",
-	.description = "One line a check: ok, limited (mrun IMAGE works, something else does not) or\n"
-		       "   missing (mrun IMAGE does not work without it); below it the commands that\n"
-		       "   mend it. Nothing is changed. Exit code 0 when mrun IMAGE works here, else 1.",
+	.description =
+		"One line a check: ok, limited (mrun IMAGE works, something else does not) or\n"
+		"   missing (mrun IMAGE does not work without it); below it the commands that\n"
+		"   mend it. Nothing is changed. Exit code 0 when mrun IMAGE works here, else 1.",
 	.opts = doctor_opts,
 };
 
@@ -114,10 +115,11 @@ char *doctor_read(struct doctor *d, const char *path)
 
 const char *doctor_find(struct doctor *d, const char *name)
 {
-	static const char *const dirs[] = { "/usr/bin",	      "/bin",
-					    "/usr/local/bin", "/usr/sbin",
-					    "/sbin",	      "/run/current-system/sw/bin",
-					    "/run/wrappers/bin" };
+	static const char *const dirs[] = {
+		"/usr/bin",	    "/bin",  "/usr/local/bin",
+		"/usr/sbin",	    "/sbin", "/run/current-system/sw/bin",
+		"/run/wrappers/bin"
+	};
 
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 		char *path = arena_printf(d->a, "%s/%s", dirs[i], name);
@@ -204,8 +206,8 @@ static void print_json(const struct doctor *d, bool works)
 int cmd_doctor(struct cmd_context *c, int argc, char **argv, struct error *e)
 {
 	static void (*const checks[])(struct doctor *) = {
-		doctor_kernel, doctor_namespaces,  doctor_ids,	  doctor_files,
-		doctor_filesystems, doctor_programs, doctor_cgroups,
+		doctor_kernel,	    doctor_namespaces, doctor_ids,     doctor_files,
+		doctor_filesystems, doctor_programs,   doctor_cgroups,
 	};
 	struct doctor_options o = { .format = "text" };
 	struct doctor d = { .c = c, .a = c->arena };

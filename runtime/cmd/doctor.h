@@ -25,13 +25,14 @@ struct doctor_check {
 struct doctor {
 	struct cmd_context *c;
 	struct arena *a;
-	const char *user;	/* name in /etc/passwd, else the number */
-	const char *home;	/* likewise, NULL when there is none */
+	const char *user; /* name in /etc/passwd, else the number */
+	const char *home; /* likewise, NULL when there is none */
 	bool in_passwd;
-	const char *sudo;	/* "sudo " or "" in front of commands that need root */
-	const char *cache;	/* where the unpacked layers belong, NULL: nowhere */
-	bool userns;		/* a user namespace can be made … */
-	struct idmap ids;	/* … and this is what it will map; .uids_len 0: nothing can be */
+	const char *sudo;  /* "sudo " or "" in front of commands that need root */
+	const char *cache; /* where the unpacked layers belong, NULL: nowhere */
+	bool home_unusable;
+	bool userns;	  /* a user namespace can be made … */
+	struct idmap ids; /* … and this is what it will map; .uids_len 0: nothing can be */
 	struct doctor_check *checks;
 	size_t n, cap;
 };
@@ -42,7 +43,8 @@ void doctor_add(struct doctor *d, enum doctor_level level, const char *name, con
 void doctor_mend(struct doctor *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "sysctl -w", and the same for after the next boot. */
 void doctor_mend_sysctl(struct doctor *d, const char *key, const char *value);
-/* The command that installs what Debian calls the package DEB, by the package manager found here. */
+/* The command that installs what Debian calls the package DEB, by the package manager found here.
+ */
 struct doctor_package {
 	const char *deb, *rpm, *apk, *zypper, *pacman;
 };

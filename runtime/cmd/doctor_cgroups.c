@@ -1,6 +1,6 @@
 /*
- * `mrun doctor`: which limits (--memory, --pids-limit …) can be set. As root that takes cgroups that
- * can be written to; as a user cgroup v2 and controllers that systemd hands down (delegation).
+ * `mrun doctor`: which limits (--memory, --pids-limit …) can be set. As root that takes cgroups
+ * that can be written to; as a user cgroup v2 and controllers that systemd hands down (delegation).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -64,7 +64,8 @@ static void unified(struct doctor *d, const struct cgroup_hierarchy *h)
 		return;
 	}
 	doctor_add(d, DOCTOR_LIMITED, "cgroups",
-		   "v2, made below %s; controllers that are not handed down there:%s", dir, lacking);
+		   "v2, made below %s; controllers that are not handed down there:%s", dir,
+		   lacking);
 	if (geteuid() != 0)
 		mend_delegation(d);
 }
@@ -75,12 +76,15 @@ static void separate(struct doctor *d, const struct cgroup_mount_info *info)
 	size_t n = 0;
 
 	if (geteuid() != 0) {
-		doctor_add(d, DOCTOR_LIMITED, "cgroups",
-			   "v1 or hybrid, which is not delegated to users: no limits (memory, pids, "
-			   "cpu) without root; boot with systemd.unified_cgroup_hierarchy=1");
+		doctor_add(
+			d, DOCTOR_LIMITED, "cgroups",
+			"v1 or hybrid, which is not delegated to users: no limits (memory, pids, "
+			"cpu) without root; boot with systemd.unified_cgroup_hierarchy=1");
 		if (doctor_find(d, "grubby"))
-			doctor_mend(d, "%sgrubby --update-kernel=ALL "
-				    "--args=systemd.unified_cgroup_hierarchy=1", d->sudo);
+			doctor_mend(d,
+				    "%sgrubby --update-kernel=ALL "
+				    "--args=systemd.unified_cgroup_hierarchy=1",
+				    d->sudo);
 		return;
 	}
 	for (size_t i = 0; i < info->len; i++) {
@@ -108,7 +112,8 @@ void doctor_cgroups(struct doctor *d)
 	err_clear(&e);
 	cg = cgroup_plan(d->a, &r, &e);
 	if (!cg || cgroup_mount_info(d->a, cg, &info, &e) < 0) {
-		doctor_add(d, DOCTOR_LIMITED, "cgroups", "no limits (memory, pids, cpu): %s", e.msg);
+		doctor_add(d, DOCTOR_LIMITED, "cgroups", "no limits (memory, pids, cpu): %s",
+			   e.msg);
 		return;
 	}
 	if (info.unified && info.len)

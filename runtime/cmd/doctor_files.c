@@ -27,14 +27,22 @@ static const struct {
 	const char *name;
 	bool remote;
 } types[] = {
-	{ NFS_SUPER_MAGIC, "NFS", true },      { 0xff534d42, "CIFS", true },
-	{ 0xfe534d42, "SMB", true },	       { V9FS_MAGIC, "9p", true },
-	{ AFS_FS_MAGIC, "AFS", true },	       { CEPH_SUPER_MAGIC, "Ceph", true },
-	{ 0x0bd00bd0, "Lustre", true },	       { 0x47504653, "GPFS", true },
-	{ EXT4_SUPER_MAGIC, "ext4", false },   { XFS_SUPER_MAGIC, "XFS", false },
-	{ BTRFS_SUPER_MAGIC, "Btrfs", false }, { 0x2fc12fc1, "ZFS", false },
-	{ F2FS_SUPER_MAGIC, "F2FS", false },   { TMPFS_MAGIC, "tmpfs", false },
-	{ OVERLAYFS_SUPER_MAGIC, "overlay", false }, { 0x65735546, "FUSE", false },
+	{ NFS_SUPER_MAGIC, "NFS", true },
+	{ 0xff534d42, "CIFS", true },
+	{ 0xfe534d42, "SMB", true },
+	{ V9FS_MAGIC, "9p", true },
+	{ AFS_FS_MAGIC, "AFS", true },
+	{ CEPH_SUPER_MAGIC, "Ceph", true },
+	{ 0x0bd00bd0, "Lustre", true },
+	{ 0x47504653, "GPFS", true },
+	{ EXT4_SUPER_MAGIC, "ext4", false },
+	{ XFS_SUPER_MAGIC, "XFS", false },
+	{ BTRFS_SUPER_MAGIC, "Btrfs", false },
+	{ 0x2fc12fc1, "ZFS", false },
+	{ F2FS_SUPER_MAGIC, "F2FS", false },
+	{ TMPFS_MAGIC, "tmpfs", false },
+	{ OVERLAYFS_SUPER_MAGIC, "overlay", false },
+	{ 0x65735546, "FUSE", false },
 	{ RAMFS_MAGIC, "ramfs", false },
 };
 
@@ -92,8 +100,8 @@ static void home(struct doctor *d)
 
 		doctor_add(d, both ? DOCTOR_OK : DOCTOR_MISSING, "HOME", "%s%s",
 			   h && *h ? "not an absolute path" : "not set",
-			   both ? "; XDG_DATA_HOME and XDG_CACHE_HOME are used" :
-				  ": there is no place for images");
+			   both ? "; XDG_DATA_HOME and XDG_CACHE_HOME are used"
+				: ": there is no place for images");
 		if (!both)
 			doctor_mend(d, "export HOME=%s", own_home(d));
 		return;
@@ -103,8 +111,10 @@ static void home(struct doctor *d)
 		doctor_mend(d, "%sinstall -d -m 700 -o %u -g %u %s", d->sudo, geteuid(), getegid(),
 			    h);
 	} else if (st.st_uid != geteuid() && !has_xdg("XDG_DATA_HOME")) {
-		doctor_add(d, DOCTOR_MISSING, "HOME", "%s belongs to uid %u, and you are uid %u "
-			   "(after sudo or su?)", h, st.st_uid, geteuid());
+		/* mrun refuses it as root only: root's files there would lock its owner out. */
+		doctor_add(d, geteuid() == 0 ? DOCTOR_MISSING : DOCTOR_LIMITED, "HOME",
+			   "%s belongs to uid %u, and you are uid %u (after sudo or su?)", h,
+			   st.st_uid, geteuid());
 		doctor_mend(d, "export HOME=%s", own_home(d));
 	} else {
 		doctor_add(d, DOCTOR_OK, "HOME", "%s", h);
@@ -125,9 +135,9 @@ static bool usable(struct doctor *d, const char *name, const char *variable, con
 	struct stat st;
 
 	if (exists && stat(path, &st) == 0 && st.st_uid != geteuid()) {
-		doctor_add(d, DOCTOR_MISSING, name, "%s belongs to uid %u, and you are uid %u", path,
-			   st.st_uid, geteuid());
-		doctor_mend(d, "%schown -R %u:%u %s", d->sudo, geteuid(), getegid(), path);
+		doctor_add(d, DOCTOR_MISSING, name, "%s belongs to uid %u, and you are uid %u",
+			   path, st.st_uid, geteuid());
+		mend_elsewhere(d, variable);
 		return false;
 	}
 	if (exists && (st.st_mode & 022)) {
@@ -149,14 +159,13 @@ static const char *place(struct doctor *d, const char *name, const char *variabl
 			 const char *fallback)
 {
 	const char *path = location(d, variable, fallback), *there, *type;
-	const char *h = getenv("HOME");
 	enum doctor_level level = DOCTOR_OK;
 	uint64_t room;
 	struct statvfs v;
 	bool remote, full;
 
 	/* What is wrong with HOME was said there. */
-	if (!path || (!has_xdg(variable) && access(h ? h : "", F_OK) < 0))
+	if (!path || (!has_xdg(variable) && d->home_unusable))
 		return NULL;
 	if (!usable(d, name, variable, path))
 		return NULL;
@@ -231,6 +240,7 @@ static void runtime_dir(struct doctor *d)
 void doctor_files(struct doctor *d)
 {
 	home(d);
+	d->home_unusable = d->checks[d->n - 1].level == DOCTOR_MISSING;
 	place(d, "store", "XDG_DATA_HOME", ".local/share");
 	d->cache = place(d, "cache", "XDG_CACHE_HOME", ".cache");
 	runtime_dir(d);

@@ -18,13 +18,14 @@
 #include "oci/base/file.h"
 #include "oci/base/str.h"
 #include "runtime/cmd/doctor.h"
+#include "runtime/container/fuse.h"
 
 #define MARK "user.mrun.doctor"
 
 struct tried {
-	int dir;       /* where to work, -1: a tmpfs */
-	bool owners;   /* the id 1 is mapped */
-	int set_up;    /* the errnos: */
+	int dir;     /* where to work, -1: a tmpfs */
+	bool owners; /* the id 1 is mapped */
+	int set_up;  /* the errnos: */
 	int owner, attribute, overlay, replace, proc, sysfs, tmpfs;
 };
 
@@ -52,13 +53,13 @@ static int make_dirs(void)
 
 static void try_overlay(struct tried *t)
 {
-	t->overlay = result(mount("overlay", "m", "overlay", 0,
-				  "lowerdir=l,upperdir=u,workdir=w,userxattr"));
+	t->overlay = result(
+		mount("overlay", "m", "overlay", 0, "lowerdir=l,upperdir=u,workdir=w,userxattr"));
 	if (t->overlay)
 		return;
 	/* The whiteout and the mark "opaque" are what need the attributes. */
-	t->replace = result(unlink("m/d/f") < 0 || rmdir("m/d") < 0 || mkdir("m/d", 0700) < 0 ? -1 :
-												0);
+	t->replace =
+		result(unlink("m/d/f") < 0 || rmdir("m/d") < 0 || mkdir("m/d", 0700) < 0 ? -1 : 0);
 	umount2("m", MNT_DETACH);
 }
 
@@ -87,8 +88,8 @@ static void try_filesystems(void *shared)
 	if (t->set_up)
 		return;
 	if (t->dir < 0) {
-		t->set_up = result(mount("tmpfs", "/tmp", "tmpfs", 0, NULL) < 0 ? -1 :
-										  chdir("/tmp"));
+		t->set_up =
+			result(mount("tmpfs", "/tmp", "tmpfs", 0, NULL) < 0 ? -1 : chdir("/tmp"));
 		if (t->set_up)
 			return;
 	}
@@ -120,33 +121,58 @@ static void report_owner(struct doctor *d, const struct tried *t)
 		doctor_add(d, DOCTOR_OK, "file owners", "the cache keeps files of subordinate ids");
 		return;
 	}
-	doctor_add(d, DOCTOR_MISSING, "file owners",
-		   "the cache's file system does not let files be given to subordinate ids: %s (NFS "
-		   "does not)",
-		   err_text(t->owner));
+	doctor_add(
+		d, DOCTOR_MISSING, "file owners",
+		"the cache's file system does not let files be given to subordinate ids: %s (NFS "
+		"does not)",
+		err_text(t->owner));
 	mend_cache(d);
+}
+
+/* fuse-overlayfs, else a copy a run. */
+static void report_fallback(struct doctor *d, const char *why, int err)
+{
+	static const struct doctor_package fuse = { "fuse-overlayfs", "fuse-overlayfs",
+						    "fuse-overlayfs", "fuse-overlayfs",
+						    "fuse-overlayfs" };
+	const char *installed;
+
+	if (fuse_overlayfs_available()) {
+		doctor_add(d, DOCTOR_LIMITED, "overlay",
+			   "%s (%s): fuse-overlayfs is used instead, which is slower", why,
+			   err_text(err));
+		return;
+	}
+	installed = doctor_find(d, "fuse-overlayfs");
+	doctor_add(d, DOCTOR_LIMITED, "overlay",
+		   "%s (%s), and %s: the image is copied for each run, which is slow", why,
+		   err_text(err),
+		   installed ? "fuse-overlayfs may not open /dev/fuse"
+			     : "fuse-overlayfs is not installed");
+	if (!installed)
+		doctor_mend_install(d, &fuse);
+	else if (access("/dev/fuse", F_OK) < 0)
+		doctor_mend(d, "%smodprobe fuse", d->sudo);
+	else
+		doctor_mend(d, "%schmod 666 /dev/fuse", d->sudo);
 }
 
 static void report_overlay(struct doctor *d, const struct tried *t)
 {
-	if (!t->overlay && !t->replace) {
+	if (t->attribute && t->dir >= 0) {
+		/* The cache's file system: another one may do. */
+		report_fallback(d, "the cache's file system has no user.* attributes",
+				t->attribute);
+		mend_cache(d);
+	} else if (t->overlay || t->replace) {
+		report_fallback(d, "this kernel has no writable overlay for user namespaces",
+				t->overlay ? t->overlay : t->replace);
+		if (t->overlay == ENODEV)
+			doctor_mend(d, "%smodprobe overlay", d->sudo);
+	} else {
 		doctor_add(d, DOCTOR_OK, "overlay",
 			   "mounted one in a user namespace (userxattr), writable%s",
 			   t->dir < 0 ? " on a tmpfs" : " beside the cache");
-	} else if (t->attribute) {
-		/* The cache's file system: another one may do. */
-		doctor_add(d, DOCTOR_LIMITED, "overlay",
-			   "the cache's file system has no user.* attributes (%s): the image is "
-			   "copied for each run, which is slow",
-			   err_text(t->attribute));
-		mend_cache(d);
-	} else {
-		doctor_add(d, DOCTOR_MISSING, "overlay",
-			   "none can be %s in a user namespace: %s (Linux 5.11 or later can)",
-			   t->overlay ? "mounted" : "written to",
-			   err_text(t->overlay ? t->overlay : t->replace));
-		if (t->overlay == ENODEV)
-			doctor_mend(d, "%smodprobe overlay", d->sudo);
 	}
 }
 
@@ -197,9 +223,8 @@ void doctor_filesystems(struct doctor *d)
 	if (doctor_probe(d, flags, &d->ids, try_filesystems, t, &e) != PROBE_RAN) {
 		doctor_add(d, DOCTOR_MISSING, "file systems", "%s", e.msg);
 	} else if (t->set_up) {
-		doctor_add(d, DOCTOR_MISSING, "file systems",
-			   "no room to try them%s%s: %s", dir ? " beside " : "",
-			   dir ? d->cache : "", err_text(t->set_up));
+		doctor_add(d, DOCTOR_MISSING, "file systems", "no room to try them%s%s: %s",
+			   dir ? " beside " : "", dir ? d->cache : "", err_text(t->set_up));
 	} else {
 		report_owner(d, t);
 		report_overlay(d, t);

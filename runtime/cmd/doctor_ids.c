@@ -114,7 +114,8 @@ static void report_mapping(struct doctor *d)
 
 	if (d->ids.single) {
 		doctor_add(d, DOCTOR_LIMITED, "subordinate ids", "%s", d->ids.lost);
-		mend_ranges(d);
+		if (geteuid() != 0)
+			mend_ranges(d);
 	} else if (uids < IDMAP_RANGE || gids < IDMAP_RANGE) {
 		doctor_add(d, DOCTOR_LIMITED, "subordinate ids",
 			   "a container gets %llu user and %llu group ids: files of higher ones "
@@ -123,16 +124,16 @@ static void report_mapping(struct doctor *d)
 		if (geteuid() != 0)
 			mend_ranges(d);
 	} else {
-		doctor_add(d, DOCTOR_OK, "subordinate ids",
-			   "a container's ids are %llu user ids (root is %u here) and %llu group ids",
-			   (unsigned long long)uids, d->ids.uids[0].host_id,
-			   (unsigned long long)gids);
+		doctor_add(
+			d, DOCTOR_OK, "subordinate ids",
+			"a container's ids are %llu user ids (root is %u here) and %llu group ids",
+			(unsigned long long)uids, d->ids.uids[0].host_id, (unsigned long long)gids);
 	}
 }
 
 void doctor_ids(struct doctor *d)
 {
-	const char *fault = NULL;
+	bool powerless = false;
 	struct idmap m;
 	struct error e;
 
@@ -159,10 +160,11 @@ void doctor_ids(struct doctor *d)
 	for (size_t i = 0; i < 2; i++) {
 		const char *path = doctor_find(d, i ? "newgidmap" : "newuidmap");
 
-		fault = path ? helper_fault(path) : NULL;
-		if (fault)
-			doctor_mend(d, "%schmod u+s %s", d->sudo, path);
+		if (!path || !helper_fault(path))
+			continue;
+		powerless = true;
+		doctor_mend(d, "%schmod u+s %s", d->sudo, path);
 	}
-	if (!fault && geteuid() != 0)
+	if (!powerless && geteuid() != 0)
 		mend_ranges(d);
 }

@@ -45,10 +45,11 @@ static void kernel(struct doctor *d)
 				     *list ? ", " : "", calls[i].name, calls[i].since);
 	}
 	if (absent)
-		doctor_add(d, DOCTOR_MISSING, "kernel",
-			   "Linux %s has not, or a filter hides: %s; a newer kernel, or the container "
-			   "manager's seccomp profile, mends it",
-			   u.release, absent);
+		doctor_add(
+			d, DOCTOR_MISSING, "kernel",
+			"Linux %s has not, or a filter hides: %s; a newer kernel, or the container "
+			"manager's seccomp profile, mends it",
+			u.release, absent);
 	else if (replaced)
 		doctor_add(d, DOCTOR_LIMITED, "kernel",
 			   "Linux %s; not there, and replaced by a slower way: %s", u.release,
@@ -74,9 +75,10 @@ static void architecture(struct doctor *d)
 	if (dir)
 		closedir(dir);
 	doctor_add(d, DOCTOR_OK, "architecture", "%s%s%s", platform_format(d->a, &p),
-		   *emulated ? "; emulated as well (binfmt_misc):" :
-			       "; no emulator is registered with binfmt_misc, and none is needed for "
-			       "images of this architecture",
+		   *emulated
+			   ? "; emulated as well (binfmt_misc):"
+			   : "; no emulator is registered with binfmt_misc, and none is needed for "
+			     "images of this architecture",
 		   emulated);
 }
 
@@ -92,9 +94,9 @@ static void seccomp(struct doctor *d)
 		return;
 	}
 	doctor_add(d, DOCTOR_OK, "seccomp", "system call filters can be had%s",
-		   prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2 ?
-			   "; one is in force already (a container manager's?)" :
-			   "");
+		   prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2
+			   ? "; one is in force already (a container manager's?)"
+			   : "");
 }
 
 static void memory_files(struct doctor *d)

@@ -41,9 +41,9 @@ static void try_namespaces(void *shared)
 
 	for (size_t i = 0; i < KINDS; i++)
 		f->kind[i] = unshare(kinds[i].flag) < 0 ? errno : 0;
-	f->mount = f->kind[0]				     ? f->kind[0] :
-		   mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? errno :
-									   0;
+	f->mount = f->kind[0]						   ? f->kind[0]
+		   : mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? errno
+									   : 0;
 }
 
 static bool is(struct doctor *d, const char *file, const char *value)
@@ -145,12 +145,14 @@ static void switches(struct doctor *d)
 		doctor_add(d, DOCTOR_OK, "sysctl", "user.max_user_namespaces is %s", max);
 	}
 	if (debian && str_eq(debian, "0")) {
-		doctor_add(d, geteuid() == 0 ? DOCTOR_LIMITED : DOCTOR_MISSING, "sysctl",
-			   "kernel.unprivileged_userns_clone is 0: ordinary users may not make user "
-			   "namespaces");
+		doctor_add(
+			d, geteuid() == 0 ? DOCTOR_LIMITED : DOCTOR_MISSING, "sysctl",
+			"kernel.unprivileged_userns_clone is 0: ordinary users may not make user "
+			"namespaces");
 		doctor_mend_sysctl(d, "kernel.unprivileged_userns_clone", "1");
 	} else if (debian) {
-		doctor_add(d, DOCTOR_OK, "sysctl", "kernel.unprivileged_userns_clone is %s", debian);
+		doctor_add(d, DOCTOR_OK, "sysctl", "kernel.unprivileged_userns_clone is %s",
+			   debian);
 	}
 	if (ubuntu && str_eq(ubuntu, "1") && !d->userns) {
 		doctor_add(d, DOCTOR_MISSING, "sysctl",
@@ -160,8 +162,8 @@ static void switches(struct doctor *d)
 	} else if (ubuntu) {
 		doctor_add(d, DOCTOR_OK, "sysctl",
 			   "kernel.apparmor_restrict_unprivileged_userns is %s%s", ubuntu,
-			   str_eq(ubuntu, "1") ? ", and this program may make them all the same" :
-						 "");
+			   str_eq(ubuntu, "1") ? ", and this program may make them all the same"
+					       : "");
 	}
 }
 

@@ -21,8 +21,8 @@ static void unpacker(struct doctor *d)
 	if (out >= 0 && unpacker_pack(d->a, out, &entry, 1, &e) == 0)
 		doctor_add(d, DOCTOR_OK, "mrun-unpack", "found, and it works");
 	else if (d->userns || e.code == ENOENT)
-		doctor_add(d, DOCTOR_MISSING, "mrun-unpack", "%s%s%s", e.msg,
-			   e.hint[0] ? "; " : "", e.hint);
+		doctor_add(d, DOCTOR_MISSING, "mrun-unpack", "%s%s%s", e.msg, e.hint[0] ? "; " : "",
+			   e.hint);
 	else
 		doctor_add(d, DOCTOR_MISSING, "mrun-unpack",
 			   "found, but it is confined in a user namespace, which cannot be made");
@@ -37,8 +37,8 @@ static void network(struct doctor *d)
 	err_clear(&e);
 	if (network_parse(d->a, "pasta", &no_ports, &n, &e) == 0 && network_check(&n, &e) == 0) {
 		doctor_add(d, DOCTOR_OK, "network", "%s%s", n.program,
-			   n.mode == NETWORK_SLIRP ? " (pasta, which is faster, is not installed)" :
-						     "");
+			   n.mode == NETWORK_SLIRP ? " (pasta, which is faster, is not installed)"
+						   : "");
 		return;
 	}
 	doctor_add(d, DOCTOR_LIMITED, "network",

@@ -46,6 +46,7 @@ struct run {
 	struct strlist warnings;
 	char *id, *state_id;
 	const char *user;
+	const char *driver; /* MRUN_STORAGE_DRIVER, NULL: whatever works */
 	int rootfs_fd; /* a copy instead of an overlay */
 	char **volumes;
 };
@@ -123,14 +124,13 @@ static bool overlay_possible(int fd)
 }
 
 /* The whole image, unpacked once more for this container alone. */
-static int copy_rootfs(struct run *r, struct error *e)
+static int copy_rootfs(struct run *r, const char *why, struct error *e)
 {
 	_cleanup_fd_ int dir = -1;
 	const char *note = NULL;
 
 	strlist_add(r->a, &r->warnings,
-		    "no overlay file system can be had here: the image is copied for each run, "
-		    "which is slow");
+		    arena_printf(r->a, "%s: the image is copied for each run, which is slow", why));
 	dir = openat(r->slot.fd, "u", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
 		return err_sys(e, errno, "open the container's directory");
@@ -141,25 +141,45 @@ static int copy_rootfs(struct run *r, struct error *e)
 	return 0;
 }
 
-static int use_fuse(struct run *r, struct error *e)
+static void use_fuse(struct run *r, const char *why)
 {
-	if (!fuse_overlayfs_available())
-		return err_msg(e, "fuse-overlayfs is not installed, or /dev/fuse cannot be opened");
 	strlist_add(r->a, &r->warnings,
-		    "no kernel overlay can be had here: fuse-overlayfs is used, which is slower");
+		    arena_printf(r->a, "%s: fuse-overlayfs is used, which is slower", why));
 	r->overlay.fuse = true;
-	return 0;
 }
 
 /* The kernel would not mount an overlay: fuse-overlayfs, else a copy. */
-static int without_overlay(struct run *r, struct error *e)
+static int without_overlay(struct run *r, const char *why, struct error *e)
 {
-	return fuse_overlayfs_available() && !r->overlay.fuse ? use_fuse(r, e) : copy_rootfs(r, e);
+	if (r->overlay.fuse || !fuse_overlayfs_available())
+		return copy_rootfs(r, why, e);
+	use_fuse(r, why);
+	return 0;
+}
+
+/* What MRUN_STORAGE_DRIVER asks for; there is no other way then. */
+static int chosen_driver(struct run *r, struct error *e)
+{
+	if (str_eq(r->driver, "copy"))
+		return copy_rootfs(r, "MRUN_STORAGE_DRIVER=copy", e);
+	if (str_eq(r->driver, "fuse-overlayfs")) {
+		if (!fuse_overlayfs_available()) {
+			err_msg(e, "MRUN_STORAGE_DRIVER: fuse-overlayfs is not installed, or "
+				   "/dev/fuse is not open to everybody");
+			return err_hint(e, "install fuse-overlayfs; modprobe fuse; "
+					   "chmod 666 /dev/fuse");
+		}
+		use_fuse(r, "MRUN_STORAGE_DRIVER=fuse-overlayfs");
+		return 0;
+	}
+	if (str_eq(r->driver, "overlay"))
+		return 0;
+	return err_msg(e, "MRUN_STORAGE_DRIVER: '%s' is not overlay, fuse-overlayfs or copy",
+		       r->driver);
 }
 
 static int root_filesystem(struct run *r, struct error *e)
 {
-	const char *driver = getenv("MRUN_STORAGE_DRIVER");
 	const char *states = state_root(r->c, false, e);
 
 	if (!states)
@@ -167,7 +187,8 @@ static int root_filesystem(struct run *r, struct error *e)
 	if (layers_ensure(r->a, r->image.blobs_fd, r->image.layers, r->image.layers_len, &r->ids,
 			  false, &r->layers, e) < 0)
 		return -1;
-	if (r->layers.note)
+	/* With a single id the line about it says that much already. */
+	if (r->layers.note && !r->ids.single)
 		strlist_add(r->a, &r->warnings, r->layers.note);
 	if (!r->layers.n)
 		return err_msg(e, "image %s has no layers", r->image.name);
@@ -180,14 +201,14 @@ static int root_filesystem(struct run *r, struct error *e)
 		.slot_fd = r->slot.fd,
 		.slot_name = r->slot.name,
 	};
-	if (driver && str_eq(driver, "copy"))
-		return copy_rootfs(r, e);
-	if (driver && str_eq(driver, "fuse-overlayfs"))
-		return use_fuse(r, e);
-	if (driver && !str_eq(driver, "overlay"))
-		return err_msg(e, "MRUN_STORAGE_DRIVER: '%s' is not overlay, fuse-overlayfs or copy",
-			       driver);
-	return overlay_possible(r->slot.fd) ? 0 : without_overlay(r, e);
+	r->driver = getenv("MRUN_STORAGE_DRIVER");
+	if (r->driver && *r->driver)
+		return chosen_driver(r, e);
+	r->driver = NULL;
+	if (overlay_possible(r->slot.fd))
+		return 0;
+	return without_overlay(r, "the layer cache's file system has no user attributes, which an "
+				  "overlay needs", e);
 }
 
 /* The directories of -v PATH and of the image that no mount covers. */
@@ -249,6 +270,7 @@ static int start(struct run *r, struct error *e)
 		.init = r->opt.init,
 		.interactive = r->opt.interactive,
 		.tty = r->opt.tty,
+		.hostname_optional = !r->opt.hostname,
 		.stop_signal = p->stop_signal ? p->stop_signal :
 			       image_signal && value_signal(image_signal) ? image_signal : NULL,
 	};
@@ -269,10 +291,12 @@ static int start(struct run *r, struct error *e)
 	say_warnings(r);
 	code = container_run(r->c, spec, &o, e);
 	/* EOPNOTSUPP: no overlay for this user on this kernel; then fuse, then a copy. */
-	for (int i = 0; i < 2 && code < 0 && e->code == EOPNOTSUPP && o.overlay; i++) {
+	for (int i = 0; i < 2 && code < 0 && e->code == EOPNOTSUPP && o.overlay && !r->driver;
+	     i++) {
 		r->warnings.n = 0;
-		strlist_add(r->a, &r->warnings, arena_strdup(r->a, e->msg));
-		if (without_overlay(r, e) < 0)
+		if (without_overlay(
+			    r, arena_printf(r->a, "no kernel overlay can be had here (%s)", e->msg),
+			    e) < 0)
 			break;
 		say_warnings(r);
 		o.overlay = r->rootfs_fd < 0 ? &r->overlay : NULL;

@@ -22,6 +22,8 @@
 #include "runtime/image/source.h"
 #include "runtime/init/user.h"
 
+#define BUNDLE_SPEC_VERSION "1.0.2"
+
 struct unpack_options {
 	bool rootless;
 	const char *platform;
@@ -103,7 +105,8 @@ static int set_user(struct bundle *b, struct oci_process *p, struct error *e)
 		return -1;
 	p->user->uid = u.uid;
 	p->user->gid = u.gid;
-	if (!b->userns || !b->ids.single) {
+	/* runc refuses supplementary groups to who is not root outside. */
+	if (geteuid() == 0) {
 		p->user->additional_gids = u.groups;
 		p->user->additional_gids_len = u.groups_len;
 	}
@@ -142,6 +145,8 @@ static int write_config(struct bundle *b, struct strlist *warnings, struct error
 	o = spec_from_image(b->a, b->image.config, &s, warnings, e);
 	if (!o || set_user(b, o->process, e) < 0)
 		return -1;
+	/* Nothing newer is in it, and crun 1.8 takes no later version. */
+	o->oci_version = arena_strdup(b->a, BUNDLE_SPEC_VERSION);
 	text = json_write(b->a, &oci_spec_type, o, true, &len);
 	return file_replace(b->dir_fd, "config.json", text, len, 0644, false, e);
 }

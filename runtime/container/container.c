@@ -139,7 +139,7 @@ int container_run(struct cmd_context *c, struct oci_spec *spec, struct container
 	fuse_overlayfs_end(l.fuse);
 	fd_closep(&l.pidfd);
 	fd_closep(&l.master);
-	if (!o->keep || !oci) {
+	if (!o->keep) {
 		if (state_relock(&l.state, code < 0 ? &second : e) == 0 &&
 		    launch_destroy(c, &l.state, code < 0 ? &second : e) < 0 && code >= 0)
 			code = -1;

@@ -55,6 +55,7 @@ struct container_options {
 	bool interactive;		   /* stdin is passed on (docker's -i) */
 	bool tty;			   /* attach our terminal (foreground) */
 	const char *stop_signal;
+	bool hostname_optional;		   /* the host name is our own choice: go on without it */
 	/* Called in the parent when the namespaces of process PID exist and before the command
 	 * starts; NULL: nothing to do. A failure ends the container. */
 	int (*setup_network)(void *ctx, pid_t pid, struct error *e);

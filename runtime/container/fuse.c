@@ -44,11 +44,14 @@ static const char *find(void)
 	return NULL;
 }
 
+/* Root opens it as the container's root, who is nobody here. */
 bool fuse_overlayfs_available(void)
 {
 	_cleanup_fd_ int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	struct stat st;
 
-	return fd >= 0 && find();
+	return fd >= 0 && fstat(fd, &st) == 0 && (geteuid() != 0 || (~st.st_mode & 06) == 0) &&
+	       find();
 }
 
 struct holder {
@@ -71,6 +74,10 @@ static int enter(const struct holder *h, struct error *e)
 		return err_sys(e, errno, "make a mount namespace for fuse-overlayfs");
 	if (chdir(h->cache_path) < 0)
 		return err_sys(e, errno, "enter the layer cache");
+	/* It looks its directories up by their whole names, and what leads to the cache may be
+	 * closed to the container's root. */
+	if (mount(".", "/tmp", NULL, MS_BIND | MS_REC, NULL) < 0 || chdir("/tmp") < 0)
+		return err_sys(e, errno, "bind the layer cache on /tmp");
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_sys(e, errno, "become root of the container");
 	return 0;
@@ -95,7 +102,7 @@ static _Noreturn void exec_fuse(const struct holder *h, int out)
 static int wait_mounted(const struct holder *h, pid_t fuse, int out, struct error *e)
 {
 	struct timespec pause = { 0, 1000000 };
-	char said[300] = "";
+	char said[300] = "", *last;
 	ssize_t n;
 
 	for (int ms = 0; ms < MOUNT_WAIT_MS; ms++) {
@@ -109,9 +116,13 @@ static int wait_mounted(const struct holder *h, pid_t fuse, int out, struct erro
 	}
 	fcntl(out, F_SETFL, O_NONBLOCK);
 	n = read(out, said, sizeof(said) - 1);
+	/* The last line is the reason; warnings come before it. */
+	while (n > 0 && said[n - 1] == '\n')
+		n--;
 	said[n > 0 ? n : 0] = 0;
-	said[strcspn(said, "\n")] = 0;
-	return err_msg(e, "fuse-overlayfs did not mount%s%s", said[0] ? ": " : "", said);
+	last = strrchr(said, '\n');
+	last = last ? last + 1 : said;
+	return err_msg(e, "fuse-overlayfs did not mount%s%s", *last ? ": " : "", last);
 }
 
 static _Noreturn void hold(const struct holder *h)

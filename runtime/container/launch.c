@@ -128,7 +128,7 @@ static int plan_process(struct launch *l, struct error *e)
 	pp->init = l->o->init;
 	pp->preserve_fds = l->o->preserve_fds;
 	pp->personality_spec = s->linux_->personality;
-	pp->setgroups_allowed = !(p->new_userns && p->idmap.single && geteuid() != 0);
+	pp->setgroups_allowed = !(p->new_userns && p->idmap.single);
 	if (!l->o->no_new_keyring)
 		pp->session_keyring = arena_printf(l->a, "_ses.%s", l->o->id);
 	p->terminal = s->process->terminal;

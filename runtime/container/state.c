@@ -303,6 +303,10 @@ int state_relock(struct container *ct, struct error *e)
 
 void state_close(struct container *ct)
 {
+	/* The container's first process has a copy of the descriptor until it executes its program,
+	 * and the lock belongs to all copies: given back, not just closed. */
+	if (ct->dir_fd >= 0)
+		flock(ct->dir_fd, LOCK_UN);
 	fd_closep(&ct->dir_fd);
 	ct->dir_fd = -1;
 }

@@ -61,15 +61,21 @@ int cache_open_top(struct arena *a, bool make, struct error *e)
 {
 	const char *home = cache_home(a, e), *layers;
 	_cleanup_fd_ int fd = -1;
+	int top;
 
 	if (!home)
 		return -1;
 	layers = arena_printf(a, "%s/layers", home);
-	if (make && (file_mkdirs(AT_FDCWD, home, 0700, e) < 0 ||
-		     file_mkdirs(AT_FDCWD, layers, 0700, e) < 0))
+	top = open_own(AT_FDCWD, layers, e);
+	if (top >= 0 || e->code != ENOENT || !make)
+		return top;
+	err_clear(e);
+	if (file_mkdirs(AT_FDCWD, home, 0700, e) < 0)
 		return err_hint(e, "set XDG_CACHE_HOME to a directory that can be written");
 	fd = open_own(AT_FDCWD, home, e);
-	return fd < 0 ? -1 : open_own(fd, "layers", e);
+	if (fd < 0 || file_mkdirs(fd, "layers", 0700, e) < 0)
+		return -1;
+	return open_own(fd, "layers", e);
 }
 
 /* Gives directory FD to the mapped root, if it is not its already. */
@@ -82,8 +88,10 @@ static int give_to_root(int fd, const char *name, const struct idmap *m, struct 
 		return err_msg(e, "the id mapping has no root");
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "stat %s", name);
+	/* A user cannot give it away, and need not: as its owner he is mapped as well (keep-id). */
 	if ((st.st_uid != (uid_t)uid || st.st_gid != (gid_t)gid) &&
-	    fchown(fd, (uid_t)uid, (gid_t)gid) < 0)
+	    fchown(fd, (uid_t)uid, (gid_t)gid) < 0 &&
+	    !(errno == EPERM && st.st_uid == geteuid()))
 		return err_sys(e, errno, "give %s to user %u", name, (uid_t)uid);
 	return 0;
 }
@@ -95,9 +103,12 @@ int cache_open(struct arena *a, const struct idmap *m, struct error *e)
 
 	if (top < 0)
 		return -1;
-	if (mkdirat(top, key, 0700) < 0 && errno != EEXIST)
-		return err_sys(e, errno, "make cache directory %s", key);
 	fd = openat(top, key, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT) {
+		if (mkdirat(top, key, 0700) < 0 && errno != EEXIST)
+			return err_sys(e, errno, "make cache directory %s", key);
+		fd = openat(top, key, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	}
 	if (fd < 0)
 		return err_sys(e, errno, "open cache directory %s", key);
 	if (give_to_root(fd, key, m, e) < 0)
@@ -127,21 +138,32 @@ char *cache_name(struct arena *a, enum cache_kind kind, const char *hex)
 	return arena_printf(a, "%s-%.*s", prefixes[kind], CACHE_HEX, hex);
 }
 
+static bool is_hex(const char *s)
+{
+	return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
+}
+
 bool cache_read_meta(int entry_fd, struct cache_meta *ret)
 {
-	char text[512], root[3];
-	ssize_t n = readlinkat(entry_fd, "meta", text, sizeof(text) - 1);
+	char text[512], *f[6], *save = NULL, *word;
+	ssize_t len = readlinkat(entry_fd, "meta", text, sizeof(text) - 1);
+	size_t n = 0;
 
-	if (n <= 0)
+	if (len <= 0)
 		return false;
-	text[n] = 0;
+	text[len] = 0;
+	for (word = strtok_r(text, " ", &save); word && n < 6; word = strtok_r(NULL, " ", &save))
+		f[n++] = word;
+	if (n != 6 || word || !str_eq(f[0], "1") || !is_hex(f[1]) || !is_hex(f[2]) ||
+	    strlen(f[3]) != 2)
+		return false;
 	memset(ret, 0, sizeof(*ret));
-	if (sscanf(text, "1 %64[0-9a-f] %64[0-9a-f] %2[gd-] %" SCNu64 " %" SCNu64, ret->key,
-		   ret->diff, root, &ret->entries, &ret->bytes) != 5)
-		return false;
-	ret->root_given = root[0] == 'g';
-	ret->root_default = root[1] == 'd';
-	return true;
+	memcpy(ret->key, f[1], sizeof(ret->key));
+	memcpy(ret->diff, f[2], sizeof(ret->diff));
+	ret->root_given = f[3][0] == 'g';
+	ret->root_default = f[3][1] == 'd';
+	return str_to_u64(f[4], INT64_MAX, &ret->entries) &&
+	       str_to_u64(f[5], INT64_MAX, &ret->bytes);
 }
 
 int cache_find(struct arena *a, int fd, enum cache_kind kind, const char *hex,

@@ -17,44 +17,38 @@
 #include "runtime/image/cache.h"
 #include "runtime/image/layers.h"
 
-/* Reads "0.1000.1+1.100000.65536" at *P, as idmap_key() writes it; leaves *P behind it. */
-static bool parse_mappings(struct arena *a, const char **p, struct oci_id_mapping **ret,
+/* Reads "0.1000.1+1.100000.65536", as idmap_key() writes it. */
+static bool parse_mappings(struct arena *a, const char *text, struct oci_id_mapping **ret,
 			   size_t *ret_len)
 {
-	size_t n = 0, max = 1;
+	char **parts = str_split(a, text, '+');
 
-	for (const char *c = *p; *c && *c != '-'; c++)
-		max += *c == '+';
-	*ret = ARENA_ARRAY(a, max, struct oci_id_mapping);
-	for (;;) {
-		unsigned container, host, size;
-		int used = 0;
+	*ret_len = str_list_len(parts);
+	*ret = ARENA_ARRAY(a, *ret_len, struct oci_id_mapping);
+	for (size_t i = 0; parts[i]; i++) {
+		char **n = str_split(a, parts[i], '.');
+		uint64_t v[3];
 
-		if (n == max ||
-		    sscanf(*p, "%10u.%10u.%10u%n", &container, &host, &size, &used) != 3)
+		if (str_list_len(n) != 3)
 			return false;
-		(*ret)[n++] = (struct oci_id_mapping){ container, host, size };
-		*p += used;
-		if (**p != '+')
-			break;
-		++*p;
+		for (size_t k = 0; k < 3; k++)
+			if (!str_to_u64(n[k], UINT32_MAX, &v[k]))
+				return false;
+		(*ret)[i] =
+			(struct oci_id_mapping){ (uint32_t)v[0], (uint32_t)v[1], (uint32_t)v[2] };
 	}
-	*ret_len = n;
 	return true;
 }
 
 /* The mapping that a cache directory is named after. */
 static bool parse_key(struct arena *a, const char *key, struct idmap *ret)
 {
-	const char *p = key;
+	char **parts = str_split(a, key, '-');
 
 	*ret = (struct idmap){ 0 };
-	if (*p++ != 'u' || !parse_mappings(a, &p, &ret->uids, &ret->uids_len))
-		return false;
-	if (!str_has_prefix(p, "-g"))
-		return false;
-	p += 2;
-	if (!parse_mappings(a, &p, &ret->gids, &ret->gids_len) || *p)
+	if (str_list_len(parts) != 2 || parts[0][0] != 'u' || parts[1][0] != 'g' ||
+	    !parse_mappings(a, parts[0] + 1, &ret->uids, &ret->uids_len) ||
+	    !parse_mappings(a, parts[1] + 1, &ret->gids, &ret->gids_len))
 		return false;
 	ret->single = ret->uids_len == 1 && ret->uids[0].size == 1 && ret->gids_len == 1 &&
 		      ret->gids[0].size == 1;

@@ -128,8 +128,9 @@ static int add_host(struct arena *a, const char *s, enum network_mode mode, stru
 		if (mode == NETWORK_HOST)
 			ip = arena_strdup(a, "127.0.0.1");
 		else
-			return err_msg(e, "--add-host %s: the host cannot be reached from the "
-					  "container's network",
+			return err_msg(e,
+				       "--add-host %s: the host cannot be reached from the "
+				       "container's network",
 				       s);
 	}
 	if (!*name || strpbrk(name, " \t\n#") || !is_address(ip)) {
@@ -210,8 +211,8 @@ int etc_files_make(struct arena *a, const struct etc_request *r, struct containe
 			over |= str_eq(r->mounts[j].destination, all[i].path) ||
 				str_eq(r->mounts[j].destination, "/etc");
 		if (!over)
-			files[n++] = (struct container_file){ all[i].path, data, strlen(data),
-							      0644 };
+			files[n++] =
+				(struct container_file){ all[i].path, data, strlen(data), 0644 };
 	}
 	*ret = files;
 	*ret_len = n;

@@ -1,5 +1,5 @@
-/* What a container sees as /etc/hosts, /etc/hostname and /etc/resolv.conf. Made from the host's files
- * and the options; never from the image's. */
+/* What a container sees as /etc/hosts, /etc/hostname and /etc/resolv.conf. Made from the host's
+ * files and the options; never from the image's. */
 #ifndef MRUN_RUNTIME_IMAGE_ETC_FILES_H
 #define MRUN_RUNTIME_IMAGE_ETC_FILES_H
 
@@ -13,7 +13,7 @@
 struct etc_request {
 	const char *hostname;
 	enum network_mode mode;
-	char *const *add_host;			     /* NAME:IP, NULL-terminated lists, may be NULL */
+	char *const *add_host; /* NAME:IP, NULL-terminated lists, may be NULL */
 	char *const *dns, *const *dns_search, *const *dns_option;
 	const struct oci_mount *mounts; /* a file that the user mounts over is left out */
 	size_t mounts_len;

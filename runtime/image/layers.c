@@ -500,13 +500,12 @@ int layers_flatten(struct arena *a, int blobs_sha256_dirfd, const struct layer *
 	struct plan p _cleanup_plan_;
 	struct strlist names = { 0 };
 	struct error ignored;
-	int64_t uid, gid;
 
 	if (plan_init(&p, a, blobs_sha256_dirfd, l, n, m, e) < 0)
 		return -1;
 	if (m) {
-		uid = idmap_host_uid(m, 0);
-		gid = idmap_host_gid(m, 0);
+		int64_t uid = idmap_host_uid(m, 0), gid = idmap_host_gid(m, 0);
+
 		if (uid < 0 || gid < 0 || fchown(dirfd, (uid_t)uid, (gid_t)gid) < 0)
 			return err_sys(e, uid < 0 || gid < 0 ? EINVAL : errno,
 				       "give the directory to the mapped root");

@@ -1,7 +1,7 @@
 /*
- * -v, --mount, --tmpfs and --device, parsed into mounts. Sources are the user's and are taken as they
- * stand: they are no options of mount(2), so that commas, colons (in --mount) and backslashes in a
- * path mean nothing (CVE-2024-9407). What is a mere option is looked up in a table.
+ * -v, --mount, --tmpfs and --device, parsed into mounts. Sources are the user's and are taken as
+ * they stand: they are no options of mount(2), so that commas, colons (in --mount) and backslashes
+ * in a path mean nothing (CVE-2024-9407). What is a mere option is looked up in a table.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -117,13 +117,14 @@ static void add_bind(struct arena *a, struct mount_list *l, const char *source, 
 	strlist_add(a, &o, recursive ? "rbind" : "bind");
 	for (size_t i = 0; i < extra->n; i++) {
 		strlist_add(a, &o, extra->items[i]);
-		propagation |= strstr(extra->items[i], "private") || strstr(extra->items[i], "slave") ||
+		propagation |= strstr(extra->items[i], "private") ||
+			       strstr(extra->items[i], "slave") ||
 			       strstr(extra->items[i], "shared");
 	}
 	if (!propagation)
 		strlist_add(a, &o, "rprivate");
 	if (l->idmap)
-		strlist_add(a, &o, "idmap");
+		strlist_add(a, &o, recursive ? "ridmap" : "idmap");
 	*m = (struct oci_mount){
 		.destination = target,
 		.type = arena_strdup(a, "bind"),
@@ -169,12 +170,13 @@ static const char *const tmpfs_default[] = { "noexec", "nosuid", "nodev" };
 /* Options of a tmpfs: flags, or settings with a number. */
 static int tmpfs_option(struct arena *a, const char *s, struct strlist *l, struct error *e)
 {
-	static const char *const flags[] = { "rw",    "ro",	"exec",	   "noexec",  "suid",
-					     "nosuid", "dev",	"nodev",   "sync",    "async",
-					     "atime",  "noatime", "relatime", "norelatime",
-					     "strictatime", "diratime", "nodiratime" };
-	static const char *const settings[] = { "size=", "mode=", "uid=", "gid=", "nr_inodes=",
-						"nr_blocks=" };
+	static const char *const flags[] = { "rw",	  "ro",		"exec",	       "noexec",
+					     "suid",	  "nosuid",	"dev",	       "nodev",
+					     "sync",	  "async",	"atime",       "noatime",
+					     "relatime",  "norelatime", "strictatime", "diratime",
+					     "nodiratime" };
+	static const char *const settings[] = { "size=", "mode=",      "uid=",
+						"gid=",	 "nr_inodes=", "nr_blocks=" };
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		if (str_eq(s, flags[i])) {
@@ -220,8 +222,8 @@ int mount_parse_tmpfs(struct arena *a, const char *s, struct mount_list *l, stru
 	char *target, **o;
 	struct strlist opts = { 0 };
 
-	if (check_target(a, "--tmpfs", colon ? arena_strndup(a, s, (size_t)(colon - s)) : s, &target,
-			 e) < 0)
+	if (check_target(a, "--tmpfs", colon ? arena_strndup(a, s, (size_t)(colon - s)) : s,
+			 &target, e) < 0)
 		return -1;
 	for (o = colon && colon[1] ? str_split(a, colon + 1, ',') : NULL; o && *o; o++)
 		if (tmpfs_option(a, *o, &opts, e) < 0)
@@ -312,8 +314,8 @@ static int mount_field(struct arena *a, const char *field, struct mount_fields *
 static int mount_bind(struct arena *a, const struct mount_fields *m, char *target,
 		      struct mount_list *l, struct error *e)
 {
-	static const char *const propagations[] = { "private", "rprivate", "slave", "rslave",
-						    "shared", "rshared" };
+	static const char *const propagations[] = { "private", "rprivate", "slave",
+						    "rslave",  "shared",   "rshared" };
 	bool recursive = !m->nonrecursive, deep = true, known = !m->propagation;
 	struct strlist opts = { 0 };
 	const char *source;
@@ -334,8 +336,9 @@ static int mount_bind(struct arena *a, const struct mount_fields *m, char *targe
 		else if (str_eq(m->recursive, "writable"))
 			deep = false;
 		else if (!str_eq(m->recursive, "enabled") && !str_eq(m->recursive, "readonly"))
-			return err_msg(e, "bind-recursive '%s' is none of enabled, disabled, "
-					  "writable and readonly",
+			return err_msg(e,
+				       "bind-recursive '%s' is none of enabled, disabled, "
+				       "writable and readonly",
 				       m->recursive);
 	}
 	if (m->readonly) {

@@ -91,7 +91,8 @@ static int parse_port(struct arena *a, const char *text, struct port_mapping *re
 		*slash++ = 0;
 		p.udp = str_eq(slash, "udp");
 		if (!p.udp && !str_eq(slash, "tcp"))
-			return err_msg(e, "protocol '%s' is not supported (tcp and udp are)", slash);
+			return err_msg(e, "protocol '%s' is not supported (tcp and udp are)",
+				       slash);
 	}
 	if (take_address(a, &s, &p.ip, e) < 0)
 		return -1;
@@ -124,12 +125,11 @@ int network_parse(struct arena *a, const char *network, const struct strlist *pu
 		const char *name;
 		enum network_mode mode;
 	} modes[] = {
-		{ "private", NETWORK_PRIVATE }, { "none", NETWORK_PRIVATE },
-		{ "host", NETWORK_HOST },	{ "pasta", NETWORK_PASTA },
+		{ "private", NETWORK_PRIVATE },	  { "none", NETWORK_PRIVATE },
+		{ "host", NETWORK_HOST },	  { "pasta", NETWORK_PASTA },
 		{ "slirp4netns", NETWORK_SLIRP },
 	};
-	struct network n = { .arena = a, .watcher_fd = -1, .exit_fd = -1,
-			     .said_fd = -1 };
+	struct network n = { .arena = a, .watcher_fd = -1, .exit_fd = -1, .said_fd = -1 };
 	size_t i;
 
 	if (network) {
@@ -141,8 +141,8 @@ int network_parse(struct arena *a, const char *network, const struct strlist *pu
 
 			err_msg(e, "--network %s is not supported", network);
 			return err_hint(e, bridge ? "without a daemon there is no bridge; "
-						    "--network pasta connects the container" :
-						    NO_NET_HINT);
+						    "--network pasta connects the container"
+						  : NO_NET_HINT);
 		}
 		n.mode = modes[i].mode;
 	} else {
@@ -150,9 +150,9 @@ int network_parse(struct arena *a, const char *network, const struct strlist *pu
 	}
 	if (publish->n && (n.mode == NETWORK_PRIVATE || n.mode == NETWORK_HOST)) {
 		err_msg(e, "--publish does not go with --network %s", network);
-		return err_hint(e, n.mode == NETWORK_HOST ?
-					   "the container's ports are the host's already" :
-					   "leave --network out: -p starts pasta");
+		return err_hint(e, n.mode == NETWORK_HOST
+					   ? "the container's ports are the host's already"
+					   : "leave --network out: -p starts pasta");
 	}
 	n.ports = ARENA_ARRAY(a, publish->n + 1, struct port_mapping);
 	for (i = 0; i < publish->n; i++)
@@ -207,13 +207,14 @@ static int check_port(const struct port_mapping *p, struct error *e)
 
 		if (!err)
 			continue;
-		err_sys(e, err, "publish port %s%s%u/%s", p->ip ? p->ip : "", p->ip ? ":" : "", port,
-			p->udp ? "udp" : "tcp");
+		err_sys(e, err, "publish port %s%s%u/%s", p->ip ? p->ip : "", p->ip ? ":" : "",
+			port, p->udp ? "udp" : "tcp");
 		if (err == EADDRINUSE)
 			return err_hint(e, "another program has it; ss -lntup shows which");
 		if (err == EACCES)
-			return err_hint(e, "ports below 1024 are root's: take a higher one, or "
-					   "sysctl -w net.ipv4.ip_unprivileged_port_start=%u",
+			return err_hint(e,
+					"ports below 1024 are root's: take a higher one, or "
+					"sysctl -w net.ipv4.ip_unprivileged_port_start=%u",
 					port);
 		return -1;
 	}
@@ -241,8 +242,8 @@ int network_check(struct network *n, struct error *e)
 	}
 	if (access("/dev/net/tun", R_OK | W_OK) < 0) {
 		err_sys(e, errno, "no network: open /dev/net/tun");
-		return err_hint(e, e->code == ENOENT ? "modprobe tun, as root" :
-						       "chmod 666 /dev/net/tun, as root (every "
+		return err_hint(e, e->code == ENOENT ? "modprobe tun, as root"
+						     : "chmod 666 /dev/net/tun, as root (every "
 						       "distribution has it so)");
 	}
 	return 0;
@@ -300,8 +301,8 @@ static void __attribute__((noreturn)) helper_run(char *const *argv, const int *k
 	_exit(127);
 }
 
-static void __attribute__((noreturn)) watcher_run(char *const *argv, const int *keep, int said_fd,
-						  int exit_fd)
+static void __attribute__((noreturn))
+watcher_run(char *const *argv, const int *keep, int said_fd, int exit_fd)
 {
 	struct pollfd p[2] = { { .fd = exit_fd }, { .events = POLLIN } };
 	sigset_t none;

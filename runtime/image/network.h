@@ -1,6 +1,6 @@
 /*
- * The network of an image's container: a namespace of its own with loopback only, the host's, or one
- * that pasta or slirp4netns connects without root. The helper is looked up in a fixed list of
+ * The network of an image's container: a namespace of its own with loopback only, the host's, or
+ * one that pasta or slirp4netns connects without root. The helper is looked up in a fixed list of
  * directories. Between it and us stands a process that waits and ends it when we end, however that
  * happens: pasta of 2023 does not notice the end of a namespace that it was given through /proc.
  */
@@ -36,7 +36,7 @@ struct network {
 	pid_t watcher;	     /* ends the helper when exit_fd closes; 0: none */
 	int watcher_fd;	     /* its pidfd, readable when watcher or helper ended */
 	int exit_fd;
-	int said_fd;	     /* what the helper said on stderr: a memory file */
+	int said_fd; /* what the helper said on stderr: a memory file */
 };
 
 /* NETWORK is --network's value (NULL: private, or pasta when a port is published). */
@@ -48,7 +48,8 @@ int network_parse_port(struct arena *a, const char *s, struct port_mapping *ret,
 /* Before anything is started: finds the helper and tries to bind every port, so that a busy one is
  * named. Falls back to slirp4netns where pasta is missing. */
 int network_check(struct network *n, struct error *e);
-/* container_options.setup_network; CTX is the struct network. The ports are bound when it returns. */
+/* container_options.setup_network; CTX is the struct network. The ports are bound when it returns.
+ */
 int network_setup(void *ctx, pid_t pid, struct error *e);
 /* Ends the helper. For all modes, after all outcomes. */
 void network_end(struct network *n);

@@ -1,7 +1,7 @@
 /*
  * pasta(1): the host's own addresses and routes in the container, connections made by ordinary
- * sockets of the caller's. The container reaches no port of the host's loopback (--no-map-gw, and no
- * forwarding out of it: -T and -U none). As root it stays root (--runas): "nobody" may not enter
+ * sockets of the caller's. The container reaches no port of the host's loopback (--no-map-gw, and
+ * no forwarding out of it: -T and -U none). As root it stays root (--runas): "nobody" may not enter
  * the namespaces, and it drops its capabilities by itself.
  *
  * Ready is when it writes its pid: into a FIFO, since newer versions close inherited descriptors.
@@ -19,12 +19,11 @@
 /* "-t 127.0.0.1/8080-8081:80-81" */
 static void add_port(struct arena *a, struct strlist *argv, const struct port_mapping *p)
 {
-	char *host = p->count > 1 ? arena_printf(a, "%u-%u", p->host, p->host + p->count - 1) :
-				    arena_printf(a, "%u", p->host);
-	char *container = p->count > 1 ?
-				  arena_printf(a, "%u-%u", p->container,
-					       p->container + p->count - 1) :
-				  arena_printf(a, "%u", p->container);
+	char *host = p->count > 1 ? arena_printf(a, "%u-%u", p->host, p->host + p->count - 1)
+				  : arena_printf(a, "%u", p->host);
+	char *container =
+		p->count > 1 ? arena_printf(a, "%u-%u", p->container, p->container + p->count - 1)
+			     : arena_printf(a, "%u", p->container);
 
 	strlist_add(a, argv, p->udp ? "-u" : "-t");
 	strlist_add(a, argv,
@@ -35,7 +34,8 @@ static void add_port(struct arena *a, struct strlist *argv, const struct port_ma
 static char **arguments(struct network *n, pid_t pid, const char *fifo)
 {
 	static const char *const fixed[] = { "--foreground", "--quiet", "--config-net",
-					     "--no-map-gw", "-T", "none", "-U", "none" };
+					     "--no-map-gw",  "-T",	"none",
+					     "-U",	     "none" };
 	struct strlist l = { 0 };
 	struct arena *a = n->arena;
 	bool tcp = false, udp = false;

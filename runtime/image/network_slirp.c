@@ -1,7 +1,7 @@
 /*
  * slirp4netns(1), where pasta is missing: a network of its own (10.0.2.0/24) behind the caller's
- * sockets. It says on a descriptor when it is ready, and takes published ports, one by one, through a
- * socket that is removed again at once.
+ * sockets. It says on a descriptor when it is ready, and takes published ports, one by one, through
+ * a socket that is removed again at once.
  */
 #include <errno.h>
 #include <fcntl.h>

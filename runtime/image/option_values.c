@@ -53,7 +53,8 @@ int value_env_file(struct arena *a, const char *path, struct strlist *l, struct 
 			continue;
 		name = strcspn(line, "=");
 		if (!name)
-			return err_msg(e, "--env-file %s, line %u: the name is empty", path, number);
+			return err_msg(e, "--env-file %s, line %u: the name is empty", path,
+				       number);
 		for (size_t i = 0; i < name; i++)
 			if (isspace((unsigned char)line[i]))
 				return err_msg(e, "--env-file %s, line %u: a blank in the name",
@@ -67,8 +68,8 @@ int value_env_file(struct arena *a, const char *path, struct strlist *l, struct 
 }
 
 static const char *const limits[] = {
-	"core", "cpu", "data",	 "fsize", "locks",  "memlock",	  "msgqueue", "nice",
-	"nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack",
+	"core",	  "cpu",   "data", "fsize",  "locks",  "memlock",    "msgqueue", "nice",
+	"nofile", "nproc", "rss",  "rtprio", "rttime", "sigpending", "stack",
 };
 
 static bool limit_value(const char *s, uint64_t *ret)
@@ -97,8 +98,9 @@ int value_ulimit(struct arena *a, const char *s, struct oci_rlimit *ret, struct 
 			break;
 	if (i == sizeof(limits) / sizeof(limits[0])) {
 		err_msg(e, "--ulimit '%s': there is no limit '%s'", s, name);
-		return err_hint(e, "core cpu data fsize locks memlock msgqueue nice nofile nproc rss "
-				   "rtprio rttime sigpending stack");
+		return err_hint(e,
+				"core cpu data fsize locks memlock msgqueue nice nofile nproc rss "
+				"rtprio rttime sigpending stack");
 	}
 	if (!limit_value(soft, &v[0]) || !limit_value(hard ? hard : soft, &v[1]))
 		return err_msg(e, "--ulimit '%s': not a number", s);
@@ -149,8 +151,9 @@ int value_signal(const char *s)
 	if (strncasecmp(name, "RTMAX-", 6) == 0 &&
 	    str_to_u64(name + 6, (uint64_t)(SIGRTMAX - SIGRTMIN), &number))
 		return SIGRTMAX - (int)number;
-	return strcasecmp(name, "RTMIN") == 0 ? SIGRTMIN :
-	       strcasecmp(name, "RTMAX") == 0 ? SIGRTMAX : 0;
+	return strcasecmp(name, "RTMIN") == 0	? SIGRTMIN
+	       : strcasecmp(name, "RTMAX") == 0 ? SIGRTMAX
+						: 0;
 }
 
 static const int64_t *new_i64(struct arena *a, int64_t v)
@@ -224,7 +227,8 @@ static int cpu_values(struct arena *a, const struct run_options *o, struct oci_r
 	}
 	if (o->cpu_shares != -1) {
 		if (o->cpu_shares < 0)
-			return err_msg(e, "--cpu-shares %lld is negative", (long long)o->cpu_shares);
+			return err_msg(e, "--cpu-shares %lld is negative",
+				       (long long)o->cpu_shares);
 		if (o->cpu_shares)
 			c->shares = new_u64(a, (uint64_t)o->cpu_shares);
 	}

@@ -9,11 +9,26 @@
 #include "oci/base/str.h"
 #include "runtime/cmd/options.h"
 
-#define BOOL(n, l, f, h) { n, l, OPT_BOOL, offsetof(struct run_options, f), NULL, h }
-#define STR(n, l, f, a, h) { n, l, OPT_STR, offsetof(struct run_options, f), a, h }
-#define LIST(n, l, f, a, h) { n, l, OPT_LIST, offsetof(struct run_options, f), a, h }
-#define NUM(n, l, f, a, h) { n, l, OPT_I64, offsetof(struct run_options, f), a, h }
-#define NOT(n, l, h) { n, l, OPT_REFUSED, 0, NULL, h }
+#define BOOL(n, l, f, h)                                                 \
+	{                                                                \
+		n, l, OPT_BOOL, offsetof(struct run_options, f), NULL, h \
+	}
+#define STR(n, l, f, a, h)                                           \
+	{                                                            \
+		n, l, OPT_STR, offsetof(struct run_options, f), a, h \
+	}
+#define LIST(n, l, f, a, h)                                           \
+	{                                                             \
+		n, l, OPT_LIST, offsetof(struct run_options, f), a, h \
+	}
+#define NUM(n, l, f, a, h)                                           \
+	{                                                            \
+		n, l, OPT_I64, offsetof(struct run_options, f), a, h \
+	}
+#define NOT(n, l, h)                          \
+	{                                     \
+		n, l, OPT_REFUSED, 0, NULL, h \
+	}
 
 #define NO_DAEMON "mrun has no daemon that would watch the container"
 #define NO_NETS "mrun has no networks of its own; see --network"
@@ -67,7 +82,8 @@ static const struct opt table[] = {
 	LIST("ulimit", 0, ulimit, "TYPE=SOFT[:HARD]", "a resource limit"),
 	STR("user", 'u', user, "USER[:GROUP]", "run as this user of the image"),
 	STR("userns", 0, userns, "keep-id", "our own user and group keep their numbers"),
-	LIST("volume", 'v', volume, "[HOST:]PATH[:OPTS]", "a directory of the host's, or of its own"),
+	LIST("volume", 'v', volume, "[HOST:]PATH[:OPTS]",
+	     "a directory of the host's, or of its own"),
 	STR("workdir", 'w', workdir, "DIR", "working directory"),
 
 	NOT("annotation", 0, "use --label"),
@@ -117,8 +133,9 @@ static const struct opt table[] = {
 	NOT("network-alias", 0, NO_NETS),
 	NOT("oom-kill-disable", 0, "a container that cannot be killed hangs the machine"),
 	NOT("oom-score-adj", 0, "it is not there yet"),
-	NOT("privileged", 0, "a container never has more rights than a user namespace gives; "
-			     "ask for what is needed with --cap-add, --device or --security-opt"),
+	NOT("privileged", 0,
+	    "a container never has more rights than a user namespace gives; "
+	    "ask for what is needed with --cap-add, --device or --security-opt"),
 	NOT("publish-all", 'P', "name the ports: -p HOST:PORT"),
 	NOT("pull", 0, "registries are not there yet; `mrun load` brings images in"),
 	NOT("quiet", 'q', "nothing is pulled"),
@@ -141,11 +158,11 @@ int run_options_parse(struct arena *a, int argc, char **argv, struct run_options
 		.command = "IMAGE",
 		.usage = "[OPTIONS] IMAGE [COMMAND [ARG...]]",
 		.summary = "run the image's program, or COMMAND, in a container",
-		.description =
-			"IMAGE is a name in the store (mrun images), docker-archive:FILE,\n"
-			"   oci-archive:FILE, oci:DIR[:TAG], or the path of one of these.\n"
-			"   Exit codes: the program's own; 125 mrun failed, 126 the program cannot be\n"
-			"   executed, 127 it is not there, 128+N signal N ended it.",
+		.description = "IMAGE is a name in the store (mrun images), docker-archive:FILE,\n"
+			       "   oci-archive:FILE, oci:DIR[:TAG], or the path of one of these.\n"
+			       "   Exit codes: the program's own; 125 mrun failed, 126 the program "
+			       "cannot be\n"
+			       "   executed, 127 it is not there, 128+N signal N ended it.",
 		.opts = table,
 		.min_args = 1,
 		.max_args = -1,
@@ -212,7 +229,8 @@ static int namespaces(const struct run_options *o, struct run_plan *p, struct er
 	p->keep_id = o->userns && str_eq(o->userns, "keep-id");
 	if (o->userns && *o->userns && !p->keep_id) {
 		err_msg(e, "--userns %s is not supported", o->userns);
-		return err_hint(e, "an image always runs in a user namespace; there is --userns keep-id");
+		return err_hint(
+			e, "an image always runs in a user namespace; there is --userns keep-id");
 	}
 	return 0;
 }
@@ -221,8 +239,8 @@ static bool name_ok(const char *s)
 {
 	const char *all = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 
-	return strspn(s, all) == strlen(s) && *s != '_' && *s != '.' && *s != '-' && *s &&
-	       s[1] && strlen(s) <= 255;
+	return strspn(s, all) == strlen(s) && *s != '_' && *s != '.' && *s != '-' && *s && s[1] &&
+	       strlen(s) <= 255;
 }
 
 static int check_names(const struct run_options *o, struct error *e)
@@ -232,11 +250,13 @@ static int check_names(const struct run_options *o, struct error *e)
 		return err_hint(e, "two or more of a-z, A-Z, 0-9, '_', '.' and '-', "
 				   "the first a letter or digit");
 	}
-	if (o->hostname && (!*o->hostname || strlen(o->hostname) > 63 ||
-			    strspn(o->hostname, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-						"0123456789_.-") != strlen(o->hostname)))
-		return err_msg(e, "--hostname '%s' is not a host name (letters, digits, '.', '-', "
-				  "at most 63)",
+	if (o->hostname &&
+	    (!*o->hostname || strlen(o->hostname) > 63 ||
+	     strspn(o->hostname, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				 "0123456789_.-") != strlen(o->hostname)))
+		return err_msg(e,
+			       "--hostname '%s' is not a host name (letters, digits, '.', '-', "
+			       "at most 63)",
 			       o->hostname);
 	if (o->workdir && *o->workdir != '/') {
 		err_msg(e, "--workdir '%s' is not an absolute path", o->workdir);
@@ -324,7 +344,8 @@ int run_plan_make(struct arena *a, const struct run_options *o, char *const *com
 	if (o->shm_size && (!str_to_size(o->shm_size, &s->shm_size) || s->shm_size <= 0))
 		return err_msg(e, "--shm-size '%s' is not a size as in 64m", o->shm_size);
 	if (o->shm_size && !s->private_ipc)
-		return err_msg(e, "--shm-size does not go with --ipc host, whose /dev/shm is the host's");
+		return err_msg(
+			e, "--shm-size does not go with --ipc host, whose /dev/shm is the host's");
 	s->private_net = p.network.mode != NETWORK_HOST;
 	s->command = command;
 	s->entrypoint = o->entrypoint;

@@ -1,7 +1,7 @@
 /*
- * The command line of `mrun [OPTIONS] IMAGE [COMMAND…]`: docker's options by name and meaning. First
- * as they stand (struct run_options), then parsed into what the run needs (struct run_plan). Only
- * what the user typed gets here; nothing of an image does.
+ * The command line of `mrun [OPTIONS] IMAGE [COMMAND…]`: docker's options by name and meaning.
+ * First as they stand (struct run_options), then parsed into what the run needs (struct run_plan).
+ * Only what the user typed gets here; nothing of an image does.
  */
 #ifndef MRUN_RUNTIME_IMAGE_OPTIONS_H
 #define MRUN_RUNTIME_IMAGE_OPTIONS_H
@@ -66,7 +66,7 @@ struct run_plan {
 	struct mount_list mounts;
 	struct network network;
 	const char *user;
-	const char *seccomp_file;  /* NULL: the default profile */
+	const char *seccomp_file; /* NULL: the default profile */
 	bool seccomp_unconfined, keep_id, keep;
 	const char *stop_signal;
 };

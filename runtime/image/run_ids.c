@@ -43,7 +43,8 @@ int run_ids_make(struct arena *a, bool keep_id, struct idmap *ret, struct error 
 		return idmap_default(a, ret, e);
 	if (geteuid() == 0) {
 		err_msg(e, "--userns keep-id is for ordinary users");
-		return err_hint(e, "as root the container's ids are a range of its own; -u picks one");
+		return err_hint(e,
+				"as root the container's ids are a range of its own; -u picks one");
 	}
 	if (idmap_default(a, &m, e) < 0)
 		return -1;

@@ -110,7 +110,8 @@ static int copy_attributes(int cache_fd, const char *top, int slot_fd, struct er
 	}
 	if ((from.st_mode ^ to.st_mode) & 07777 && fchmod(u, from.st_mode & 07777) < 0)
 		return err_sys(e, errno, "set the mode of the container's /");
-	if (from.st_mtim.tv_sec != to.st_mtim.tv_sec || from.st_mtim.tv_nsec != to.st_mtim.tv_nsec) {
+	if (from.st_mtim.tv_sec != to.st_mtim.tv_sec ||
+	    from.st_mtim.tv_nsec != to.st_mtim.tv_nsec) {
 		const struct timespec times[2] = { from.st_atim, from.st_mtim };
 
 		futimens(u, times);

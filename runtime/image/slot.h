@@ -1,6 +1,7 @@
 /*
- * Slots: where a container's own files lie, the overlay's upper and work directories, below the cache
- * directory of its id mapping (so that they are on the layers' file system and the mapped root's).
+ * Slots: where a container's own files lie, the overlay's upper and work directories, below the
+ * cache directory of its id mapping (so that they are on the layers' file system and the mapped
+ * root's).
  *
  *   run/<n>        carries an exclusive flock(2) while a container uses it
  *       u, w       upper and work directory
@@ -24,9 +25,9 @@ struct slot {
 	int cache_fd;	  /* not ours to close */
 };
 
-/* Takes a slot; TOP is the name of the uppermost layer's directory below CACHE_FD, whose owner, mode
- * and times the root of the merged tree gets. ID and KEEP as above; STATE_DIR is where containers'
- * state directories are, to see whether a kept one still exists. */
+/* Takes a slot; TOP is the name of the uppermost layer's directory below CACHE_FD, whose owner,
+ * mode and times the root of the merged tree gets. ID and KEEP as above; STATE_DIR is where
+ * containers' state directories are, to see whether a kept one still exists. */
 int slot_take(struct arena *a, int cache_fd, const char *top, const struct idmap *m,
 	      const char *keep_id, const char *state_dir, struct slot *ret, struct error *e);
 /* Empties the slot unless it is kept, and lets it go. What cannot be emptied now is emptied by the

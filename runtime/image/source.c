@@ -395,9 +395,10 @@ static int resolve(struct arena *a, struct store *s, const char *ref, const char
 	struct oci_platform want;
 	struct oci_index *x;
 	struct source src;
-	int found = 0;
 
 	if (!source_parse(a, ref, false, &src)) {
+		int found;
+
 		x = store_index(a, s, e);
 		if (!x || platform_parse(a, platform, &want, e) < 0)
 			return -1;

@@ -196,26 +196,37 @@ static int start_failed(int errnum, struct error *e)
 	return -1;
 }
 
+/* What the helper says reaches a terminal, and the helper may have been taken over. */
+static const char *plain(struct arena *a, const char *s)
+{
+	char *r = arena_strdup(a, s);
+
+	for (char *p = r; *p; p++)
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
+			*p = '?';
+	return r;
+}
+
 /* One line of the helper's. */
 static int handle_line(struct arena *a, const char *line, size_t len, unpacker_reply *on_reply,
 		       void *arg, bool *done, struct error *e)
 {
-	const struct json_value *v = json_parse(a, line, len, "the helper's reply", e), *m;
+	const struct json_value *v = json_parse(a, line, len, "the helper's reply", e);
 	const char *text;
 
 	if (!v)
 		return -1;
 	text = json_get_str(v, "error");
 	if (text) {
+		const struct json_value *m = json_get(v, "code");
 		uint64_t code = 0;
 
-		err_msg(e, "%s", text);
-		m = json_get(v, "code");
+		err_msg(e, "%s", plain(a, text));
 		if (m && m->type == JSON_NUMBER && str_to_u64(m->text, 4095, &code))
 			e->code = (int)code;
 		text = json_get_str(v, "hint");
 		if (text && *text)
-			err_hint(e, "%s", text);
+			err_hint(e, "%s", plain(a, text));
 		return -1;
 	}
 	if (json_get(v, "done")) {

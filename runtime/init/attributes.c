@@ -103,17 +103,11 @@ static int set_oom_score(const struct process_plan *p, int proc, struct error *e
 		       err_wrap(e, "process.oomScoreAdj");
 }
 
-int attributes_apply(const struct process_plan *p, int proc, struct error *e)
+int attributes_write_proc(const struct process_plan *p, int proc, struct error *e)
 {
 	const struct oci_process *s = p->spec;
 
 	if (s->oom_score_adj && set_oom_score(p, proc, e) < 0)
-		return -1;
-	if (s->scheduler && set_scheduler(s->scheduler, e) < 0)
-		return -1;
-	if (s->io_priority && set_io_priority(s->io_priority, e) < 0)
-		return -1;
-	if (p->personality_spec && set_personality(p->personality_spec, e) < 0)
 		return -1;
 	if (s->apparmor_profile && *s->apparmor_profile &&
 	    !str_eq(s->apparmor_profile, "unconfined")) {
@@ -128,5 +122,18 @@ int attributes_apply(const struct process_plan *p, int proc, struct error *e)
 		if (set_label(proc, s->selinux_label, false, e) < 0)
 			return err_wrap(e, "process.selinuxLabel");
 	}
+	return 0;
+}
+
+int attributes_apply(const struct process_plan *p, struct error *e)
+{
+	const struct oci_process *s = p->spec;
+
+	if (s->scheduler && set_scheduler(s->scheduler, e) < 0)
+		return -1;
+	if (s->io_priority && set_io_priority(s->io_priority, e) < 0)
+		return -1;
+	if (p->personality_spec && set_personality(p->personality_spec, e) < 0)
+		return -1;
 	return 0;
 }

@@ -5,7 +5,10 @@
 
 #include "runtime/init/plan.h"
 
-/* On the calling process. PROC as for process_prepare. */
-int attributes_apply(const struct process_plan *p, int proc, struct error *e);
+/* OOM score and security labels of the calling process, through PROC, a verified descriptor of the
+ * host's /proc. They survive a fork. */
+int attributes_write_proc(const struct process_plan *p, int proc, struct error *e);
+/* All the others, on the calling process. */
+int attributes_apply(const struct process_plan *p, struct error *e);
 
 #endif

@@ -63,7 +63,7 @@ static int bind_console(int rootfd, int slave, struct error *e)
 	return 0;
 }
 
-int console_make(const struct init_plan *p, int rootfd, struct error *e)
+int console_open(int rootfd, const struct console_plan *p, int *ret_slave, struct error *e)
 {
 	_cleanup_fd_ int master = open_master(rootfd, e);
 	_cleanup_fd_ int slave = -1;
@@ -77,15 +77,30 @@ int console_make(const struct init_plan *p, int rootfd, struct error *e)
 	/* The program must find the size set when it starts. */
 	if ((size.ws_row || size.ws_col) && ioctl(slave, TIOCSWINSZ, &size) < 0)
 		return err_sys(e, errno, "set the terminal's size");
-	if (p->process.uid != 0 && fchown(slave, p->process.uid, (gid_t)-1) < 0 && errno != EPERM &&
+	if (p->uid != 0 && fchown(slave, p->uid, (gid_t)-1) < 0 && errno != EPERM &&
 	    errno != EINVAL)
 		return err_sys(e, errno, "give the terminal to the user");
-	if (bind_console(rootfd, slave, e) < 0)
-		return -1;
+	*ret_slave = fd_take(&slave);
+	return fd_take(&master);
+}
+
+int console_attach(int slave, struct error *e)
+{
 	if (ioctl(slave, TIOCSCTTY, 0) < 0)
 		return err_sys(e, errno, "make the terminal the controlling one");
 	for (int fd = 0; fd <= 2; fd++)
 		if (dup2(slave, fd) < 0)
 			return err_sys(e, errno, "dup2 of the terminal");
+	return 0;
+}
+
+int console_make(const struct init_plan *p, int rootfd, struct error *e)
+{
+	const struct console_plan c = { .rows = p->rows, .cols = p->cols, .uid = p->process.uid };
+	_cleanup_fd_ int slave = -1;
+	_cleanup_fd_ int master = console_open(rootfd, &c, &slave, e);
+
+	if (master < 0 || bind_console(rootfd, slave, e) < 0 || console_attach(slave, e) < 0)
+		return -1;
 	return fd_take(&master);
 }

@@ -105,13 +105,13 @@ void idmap_single(struct arena *a, uid_t uid, gid_t gid, struct idmap *ret)
 }
 
 /* Whether ids FIRST.. are mapped in the namespace that we are in (root inside a container may
- * have fewer ids than the world). */
-static bool range_mapped_here(struct arena *a, uint32_t first, uint32_t count)
+ * have fewer ids than the world). FILE is /proc/self/uid_map or gid_map. */
+static bool range_mapped_here(struct arena *a, const char *file, uint32_t first, uint32_t count)
 {
 	struct error ignored;
 	char *text, *save = NULL;
 
-	if (file_read(a, AT_FDCWD, "/proc/self/uid_map", 65536, &text, NULL, &ignored) < 0)
+	if (file_read(a, AT_FDCWD, file, 65536, &text, NULL, &ignored) < 0)
 		return true;
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		unsigned inside, outside, n;
@@ -125,26 +125,28 @@ static bool range_mapped_here(struct arena *a, uint32_t first, uint32_t count)
 
 bool idmap_in_user_namespace(struct arena *a)
 {
-	return !range_mapped_here(a, 0, UINT32_MAX);
+	return !range_mapped_here(a, "/proc/self/uid_map", 0, UINT32_MAX);
 }
 
-/* The first ids above 0 that this namespace maps, for root inside a container. */
-static uint32_t mapped_above_zero(struct arena *a, const char *file)
+/* The ids that this namespace maps, one to one, for root inside a container. The kernel takes no
+ * range that spans two of the parent's, so each of them becomes one of ours. */
+static void add_mapped_here(struct arena *a, const char *file, struct oci_id_mapping **list,
+			    size_t *len)
 {
 	struct error ignored;
-	char *text, *save = NULL;
-	uint64_t end = 1;
+	char *text = NULL, *save = NULL;
 
 	if (file_read(a, AT_FDCWD, file, 65536, &text, NULL, &ignored) < 0)
-		return 0;
+		text = arena_strdup(a, "0 0 1");
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		unsigned inside, outside, n;
 
-		if (sscanf(line, "%u %u %u", &inside, &outside, &n) == 3 && inside <= end &&
-		    (uint64_t)inside + n > end)
-			end = (uint64_t)inside + n;
+		if (sscanf(line, "%u %u %u", &inside, &outside, &n) != 3 || inside >= IDMAP_RANGE)
+			continue;
+		if (n > IDMAP_RANGE - inside)
+			n = IDMAP_RANGE - inside;
+		add(a, list, len, inside, inside, n);
 	}
-	return end > 65536 ? 65535 : (uint32_t)(end - 1);
 }
 
 static void root_default(struct arena *a, struct idmap *ret)
@@ -155,12 +157,15 @@ static void root_default(struct arena *a, struct idmap *ret)
 		uid = IDMAP_ROOT_BASE;
 	if (!subordinate_range(a, "/etc/subgid", 0, "root", &gid, &gn) || gn < IDMAP_RANGE)
 		gid = IDMAP_ROOT_BASE;
-	if (!range_mapped_here(a, uid, IDMAP_RANGE)) {
-		/* Root of a container: what it has itself, one to one. */
-		un = mapped_above_zero(a, "/proc/self/uid_map");
-		gn = mapped_above_zero(a, "/proc/self/gid_map");
-		add(a, &ret->uids, &ret->uids_len, 0, 0, un + 1);
-		add(a, &ret->gids, &ret->gids_len, 0, 0, gn + 1);
+	if (!range_mapped_here(a, "/proc/self/uid_map", uid, IDMAP_RANGE) ||
+	    !range_mapped_here(a, "/proc/self/gid_map", gid, IDMAP_RANGE)) {
+		add_mapped_here(a, "/proc/self/uid_map", &ret->uids, &ret->uids_len);
+		add_mapped_here(a, "/proc/self/gid_map", &ret->gids, &ret->gids_len);
+		if (ret->uids_len != 1 || ret->uids[0].size != 1)
+			return;
+		idmap_single(a, 0, 0, ret);
+		ret->lost = "the user namespace around us maps one id only: files of other owners "
+			    "become yours and changing users fails";
 		return;
 	}
 	add(a, &ret->uids, &ret->uids_len, 0, uid, IDMAP_RANGE);
@@ -215,6 +220,17 @@ int64_t idmap_host_uid(const struct idmap *m, uint32_t uid)
 int64_t idmap_host_gid(const struct idmap *m, uint32_t gid)
 {
 	return host_id(m->gids, m->gids_len, gid);
+}
+
+bool idmap_is_identity(const struct idmap *m)
+{
+	bool same = true;
+
+	for (size_t i = 0; i < m->uids_len; i++)
+		same &= m->uids[i].container_id == m->uids[i].host_id;
+	for (size_t i = 0; i < m->gids_len; i++)
+		same &= m->gids[i].container_id == m->gids[i].host_id;
+	return same;
 }
 
 static char *key_part(struct arena *a, char *s, const struct oci_id_mapping *m, size_t n)

@@ -48,6 +48,9 @@ int idmap_finish(struct idmap_job *job, struct error *e);
 int64_t idmap_host_uid(const struct idmap *m, uint32_t uid);
 int64_t idmap_host_gid(const struct idmap *m, uint32_t gid);
 
+/* Whether every id is mapped to itself: root inside another container gives its own ids on. */
+bool idmap_is_identity(const struct idmap *m);
+
 /* Whether we are in a user namespace that does not map all ids to themselves. */
 bool idmap_in_user_namespace(struct arena *a);
 

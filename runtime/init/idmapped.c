@@ -8,12 +8,16 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include "oci/base/file.h"
 #include "oci/base/path.h"
+#include "oci/base/str.h"
 #include "runtime/init/syscalls.h"
+
+#define MOUNTINFO_MAX (16u * 1024 * 1024)
 
 static const char *filesystem_name(int fd)
 {
@@ -23,7 +27,9 @@ static const char *filesystem_name(int fd)
 	} names[] = { { 0x01021994, "tmpfs" }, { 0xef53, "ext4" },	 { 0x9123683e, "btrfs" },
 		      { 0x58465342, "xfs" },   { 0x794c7630, "overlay" }, { 0x6969, "nfs" },
 		      { 0x65735546, "fuse" },  { 0x9fa0, "proc" },	 { 0x62656572, "sysfs" },
-		      { 0x2fc12fc1, "zfs" },   { 0xfe534d42, "smb2" },	 { 0x01021997, "9p" } };
+		      { 0x2fc12fc1, "zfs" },   { 0xfe534d42, "smb2" },	 { 0x01021997, "9p" },
+		      { 0x1cd1, "devpts" },    { 0x27e0eb, "cgroup" },
+		      { 0x63677270, "cgroup2" }, { 0x858458f6, "ramfs" } };
 	static char number[32];
 	struct statfs s;
 
@@ -47,6 +53,9 @@ static int userns_open(struct arena *a, const struct idmap *m, struct error *e)
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return err_sys(e, errno, "pipe");
 	pid = sys_clone3(&args, sizeof(args));
+	/* Old kernels, and filters that answer for a call they do not know. */
+	if (pid < 0 && (errno == ENOSYS || errno == EPERM))
+		pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid == 0) {
 		char c;
 
@@ -70,6 +79,34 @@ static int userns_open(struct arena *a, const struct idmap *m, struct error *e)
 	return fd;
 }
 
+/* Which mount of the tree at SOURCE cannot be mapped: the one itself, else what lies below it. */
+static void find_refusing(struct arena *a, const struct oci_mount *s, bool recursive,
+			  struct mount_attr *attr, const char **ret_path, const char **ret_type)
+{
+	struct error ignored;
+	char *text, *save = NULL, *real = path_real(a, s->source, &ignored);
+	size_t len = real ? strlen(real) : 0;
+
+	*ret_path = s->source;
+	if (!recursive || !real ||
+	    file_read(a, AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL, &ignored) < 0)
+		return;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char **f = str_split(a, line, ' ');
+		const char *path = str_list_len(f) > 4 ? f[4] : "";
+		_cleanup_fd_ int fd = -1;
+
+		if (!str_has_prefix(path, real) || (len > 1 && path[len] != '/'))
+			continue;
+		fd = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		if (fd < 0 || sys_mount_setattr(fd, "", AT_EMPTY_PATH, attr) == 0)
+			continue;
+		*ret_path = path;
+		*ret_type = filesystem_name(fd);
+		return;
+	}
+}
+
 int idmapped_apply(struct arena *a, struct mount_plan *m, const struct idmap *container, size_t i,
 		   struct error *e)
 {
@@ -90,10 +127,17 @@ int idmapped_apply(struct arena *a, struct mount_plan *m, const struct idmap *co
 	attr.userns_fd = (unsigned)userns;
 	if (sys_mount_setattr(m->source_fd, "",
 			      AT_EMPTY_PATH | (m->idmap_recursive ? AT_RECURSIVE : 0), &attr) < 0) {
+		const char *path, *type = filesystem_name(m->source_fd);
 		int err = errno;
 
-		err_sys(e, err, "mounts[%zu]: map the ids of %s (a file system %s)", i, s->source,
-			filesystem_name(m->source_fd));
+		find_refusing(a, s, m->idmap_recursive, &attr, &path, &type);
+		err_sys(e, err, "mount %s: map the ids of %s (a file system %s)", s->destination,
+			path, type);
+		if (err == EINVAL && path != s->source)
+			return err_hint(e, "it is mounted below %s and cannot be id-mapped: mount a "
+					   "deeper directory, or leave it out with --mount "
+					   "type=bind,source=%s,target=%s,bind-nonrecursive",
+					s->source, s->source, s->destination);
 		if (err == EINVAL)
 			return err_hint(e, "this file system cannot be id-mapped on this kernel: "
 					   "use a directory on ext4, xfs, btrfs or tmpfs");

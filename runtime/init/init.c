@@ -14,7 +14,6 @@
 #include <linux/sched.h>
 #include <net/if.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -32,20 +31,6 @@
 #include "runtime/init/sync.h"
 #include "runtime/init/sysctl.h"
 #include "runtime/init/volumes.h"
-
-/* Signals as a fresh process has them: a caller that ignores SIGPIPE (systemd's services do) or
- * SIGINT (a shell's background jobs) must not make the container do so. */
-static void reset_signals(void)
-{
-	static const int usual[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGTERM, SIGCHLD,
-				     SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2 };
-	sigset_t none;
-
-	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
-		signal(usual[i], SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
 
 /* Root of the new user namespace: files that we make then have a mapped owner. */
 static int become_root(const struct init_plan *p, struct error *e)
@@ -96,8 +81,16 @@ static int loopback_up(struct error *e)
 
 static int set_names(const struct init_plan *p, struct error *e)
 {
-	if (p->hostname && sethostname(p->hostname, strlen(p->hostname)) < 0)
-		return err_sys(e, errno, "set the host name '%s'", p->hostname);
+	/* The default filters of container managers forbid it where the outer container lacks
+	 * CAP_SYS_ADMIN. */
+	if (p->hostname && sethostname(p->hostname, strlen(p->hostname)) < 0 &&
+	    !(errno == EPERM && p->options->hostname_optional)) {
+		err_sys(e, errno, "set the host name '%s'", p->hostname);
+		return e->code == EPERM && p->new_userns ?
+			       err_hint(e, "a seccomp filter around us forbids it (inside a "
+					   "container: --security-opt seccomp=unconfined)") :
+			       -1;
+	}
 	if (p->domainname && setdomainname(p->domainname, strlen(p->domainname)) < 0)
 		return err_sys(e, errno, "set the domain name '%s'", p->domainname);
 	return 0;
@@ -188,11 +181,12 @@ static int wait_for_start(struct init_plan *p, struct error *e)
 	char c;
 	ssize_t n;
 
+	/* The parent ends as soon as it has read this. */
+	prctl(PR_SET_PDEATHSIG, 0);
 	if (sync_send(p->sync_fd, SYNC_CREATED, -1, e) < 0)
 		return -1;
 	close(p->sync_fd);
 	p->sync_fd = p->result_fd;
-	prctl(PR_SET_PDEATHSIG, 0);
 	do
 		n = read(p->start_fd, &c, 1);
 	while (n < 0 && errno == EINTR);
@@ -255,7 +249,7 @@ static int run(struct init_plan *p, struct error *e)
 	const char *path;
 	int notify = -1;
 
-	reset_signals();
+	process_reset_signals();
 	if (prepare(p, e) < 0)
 		return -1;
 	if (has_mount_namespace(p)) {

@@ -118,12 +118,14 @@ static int mount_or_bind(const struct mount_plan *m, const char *data, int rootf
 	return -1;
 }
 
-/* tmpfs: the mode of the directory it covers is kept unless one is given (as runc does). */
-static const char *tmpfs_data(const struct init_plan *p, const struct mount_plan *m, int target)
+/* tmpfs: the mode of the directory it covers is kept unless one is given (as runc does); one that
+ * was made for it has tmpfs's own, 1777. */
+static const char *tmpfs_data(const struct init_plan *p, const struct mount_plan *m, int target,
+			      bool existed)
 {
 	struct stat st;
 
-	if ((m->data && strstr(m->data, "mode=")) || fstat(target, &st) < 0)
+	if (!existed || (m->data && strstr(m->data, "mode=")) || fstat(target, &st) < 0)
 		return m->data;
 	return arena_printf(p->arena, "%s%smode=%o", m->data ? m->data : "", m->data ? "," : "",
 			    st.st_mode & 07777);
@@ -139,10 +141,13 @@ static int remount(const struct mount_plan *m, const char *data, struct error *e
 static int new_filesystem(const struct init_plan *p, const struct mount_plan *m, int rootfd,
 			  struct error *e)
 {
-	_cleanup_fd_ int target = path_mkdirs_in_root(rootfd, m->dest, 0755, e);
+	_cleanup_fd_ int target = path_try_open_in_root(rootfd, m->dest, O_PATH | O_DIRECTORY, 0);
 	_cleanup_fd_ int mounted = -1;
 	const char *data = m->data;
+	bool existed = target >= 0;
 
+	if (!existed)
+		target = path_mkdirs_in_root(rootfd, m->dest, 0755, e);
 	if (target < 0)
 		return err_wrap(e, "mount %s", m->dest);
 	/* Mounting on "." mounts on the directory we hold, whatever its name leads to by now. */
@@ -156,7 +161,7 @@ static int new_filesystem(const struct init_plan *p, const struct mount_plan *m,
 		return 0;
 	}
 	if (str_eq(m->fstype, "tmpfs"))
-		data = tmpfs_data(p, m, target);
+		data = tmpfs_data(p, m, target, existed);
 	if (mount_or_bind(m, data, rootfd, e) < 0)
 		return -1;
 	if (!m->copy_up && !m->propagation && !m->rec_attr_set && !m->rec_attr_clear)

@@ -27,7 +27,16 @@ int devices_make(const struct init_plan *p, int rootfd, struct error *e);
 /* linux.maskedPaths and linux.readonlyPaths. */
 int masks_apply(const struct init_plan *p, int rootfd, struct error *e);
 
-/* A terminal of the container's own devpts: makes it the controlling terminal on 0 to 2, binds it
+/* A terminal of the container's own devpts: returns the master's descriptor, *ret_slave is the other
+ * side, of that size (0: not set) and user. */
+struct console_plan {
+	unsigned short rows, cols;
+	uid_t uid;
+};
+int console_open(int rootfd, const struct console_plan *p, int *ret_slave, struct error *e);
+/* Makes it the controlling terminal of the calling session's leader, on 0 to 2. */
+int console_attach(int slave, struct error *e);
+/* Both at the container's creation: makes it the controlling terminal on 0 to 2, binds it
  * to /dev/console and returns the master's descriptor. */
 int console_make(const struct init_plan *p, int rootfd, struct error *e);
 

@@ -175,6 +175,8 @@ static int plan_mount(struct init_plan *p, struct mount_plan *m, size_t i, struc
 			       s->uid_mappings_len ? "gidMappings" : "uidMappings");
 	if (s->uid_mappings_len)
 		m->idmap = true;
+	else if (m->idmap && p->new_userns && idmap_is_identity(&p->idmap))
+		m->idmap = false; /* nothing to map, and inside a container it could not be had */
 	if (str_eq(m->dest, "/"))
 		return err_msg(e, "mounts[%zu].destination: the root itself cannot be covered", i);
 	return parent_opens(p, m) ? open_source(p, m, i, e) : 0;
@@ -219,6 +221,10 @@ int plan_make(struct init_plan *p, struct error *e)
 		p->idmap.uids_len = s->linux_->uid_mappings_len;
 		p->idmap.gids = s->linux_->gid_mappings;
 		p->idmap.gids_len = s->linux_->gid_mappings_len;
+		/* As idmap_start writes it: then setgroups(2) is denied. */
+		p->idmap.single = geteuid() != 0 && p->idmap.gids_len == 1 &&
+				  p->idmap.gids[0].size == 1 &&
+				  p->idmap.gids[0].host_id == getegid();
 	}
 	p->hostname = s->hostname;
 	p->domainname = s->domainname;

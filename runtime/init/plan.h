@@ -62,6 +62,7 @@ struct process_plan {
 	bool set_home;		/* HOME from the container's passwd unless env has it */
 	mode_t umask;
 	bool has_umask, no_new_privs, keep_session_keyring, init;
+	bool existing_cwd;	/* exec: a missing working directory is an error, not made */
 	const char *session_keyring; /* NULL: keep the caller's */
 	int personality;	/* -1: leave */
 	int preserve_fds;	/* descriptors from 3 on that stay open */

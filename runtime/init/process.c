@@ -66,6 +66,18 @@ int process_limits(const struct process_plan *p, pid_t pid, struct error *e)
 	return 0;
 }
 
+void process_reset_signals(void)
+{
+	static const int usual[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGTERM, SIGCHLD,
+				     SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2 };
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		signal(usual[i], SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static void join_session_keyring(const char *name)
 {
 	/* A kernel without keyrings, a filter that forbids them or a full quota: no reason not to
@@ -87,7 +99,9 @@ int process_prepare(const struct process_plan *p, int proc, struct error *e)
 {
 	if (p->session_keyring)
 		join_session_keyring(p->session_keyring);
-	return attributes_apply(p, proc, e);
+	if (proc >= 0 && attributes_write_proc(p, proc, e) < 0)
+		return -1;
+	return attributes_apply(p, e);
 }
 
 /* The working directory must be inside the root: a descriptor of the host that leaked in could be
@@ -288,7 +302,7 @@ int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const
 		return -1;
 	/* Before the change of user, who may not be allowed to make it; else after it, since root
 	 * of a user namespace may not be allowed to enter what the user owns. */
-	in_cwd = enter_cwd(p, true, e) == 0;
+	in_cwd = enter_cwd(p, !p->existing_cwd, e) == 0;
 	if (!in_cwd && e->code != EACCES && e->code != EPERM)
 		return -1;
 	if (p->caps.given && drop_bounding(p, e) < 0)

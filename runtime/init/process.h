@@ -5,9 +5,14 @@
 
 #include "runtime/init/plan.h"
 
-/* Called while the process still has all its rights and sees the host's /proc: what the kernel
- * wants set from there (oom_score_adj, AppArmor and SELinux for the next execve). PROC is a
- * verified descriptor of it, -1: there is none. */
+/* Signals as a fresh process has them: a caller that ignores SIGPIPE (systemd's services do) or
+ * SIGINT (a shell's background jobs) must not make the container do so. */
+void process_reset_signals(void);
+
+/* Called while the process still has all its rights: session keyring, scheduling and, through the
+ * host's /proc, what the kernel wants set from there (oom_score_adj, AppArmor and SELinux for the
+ * next execve). PROC is a verified descriptor of it; -1: that part was done already, by a process
+ * that we are a fork of. */
 int process_prepare(const struct process_plan *p, int proc, struct error *e);
 
 /* Inside the container: user, working directory, capabilities, no_new_privs, filter. Returns the

@@ -109,8 +109,11 @@ static int overlay_mount(const struct init_plan *p, struct error *e)
 		 * container's overlay, for one. */
 		struct error first = *e;
 
-		if (tmpfs_upper(e) == 0)
+		if (tmpfs_upper(e) == 0) {
 			fs = overlay_context(o, "/tmp/u", "/tmp/w", e);
+			/* The overlay holds it; a source of -v may lie in what it covers. */
+			umount2("/tmp", MNT_DETACH);
+		}
 		if (fs < 0) {
 			*e = first;
 			e->code = EOPNOTSUPP; /* image mode: try something else */

@@ -17,6 +17,7 @@ enum sync_tag {
 	SYNC_NOTIFY = 'n',  /* child: here is the seccomp notify descriptor */
 	SYNC_CREATED = 'c', /* child: all is set up, waiting for start */
 	SYNC_PID = 'p',	    /* the process in between: pid of the real child follows */
+	SYNC_CGROUP = 'q',  /* exec's process in between: move me into the cgroup */
 	SYNC_ERROR = 'e',   /* struct error follows */
 	SYNC_REPORT = 'r',  /* struct shim_report: execve failed (recognised by its length) */
 	SYNC_END = 0,	    /* end of file: the program runs, or the child is gone */

@@ -2,8 +2,8 @@
  * See user.h. The order: split USER, read /etc/passwd and /etc/group below the root, find the user,
  * then the group, then the supplementary groups.
  *
- * What it stops. Digits are a number and nothing else: an image whose passwd names a user "1000" with
- * uid 0 gets uid 1000, and what is neither a number nor can be a name (-1, +0, 4294967296) is
+ * What it stops. Digits are a number and nothing else: an image whose passwd names a user "1000"
+ * with uid 0 gets uid 1000, and what is neither a number nor can be a name (-1, +0, 4294967296) is
  * refused, never wrapped and never 0 (CVE-2024-40635). The two files are opened beneath the root,
  * looked at before they are opened for reading (a FIFO would block, /dev/zero would not end), and
  * read with a cap (CVE-2024-9676). An entry that does not parse does not exist; in particular it is
@@ -56,8 +56,8 @@ static int read_database(struct arena *a, int rootfd, const char *path, char **r
 	return file_read_fd(a, fd, path, MAX_FILE, ret, NULL, e);
 }
 
-/* Takes the next line out of *TEXT and cuts it at its colons; how many fields, 0: an empty line or a
- * comment, -1: the end. */
+/* Takes the next line out of *TEXT and cuts it at its colons; how many fields, 0: an empty line or
+ * a comment, -1: the end. */
 static int next_line(char **text, char *fields[MAX_LINE_FIELDS])
 {
 	char *line = *text, *end;

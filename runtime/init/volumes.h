@@ -1,4 +1,5 @@
-/* Directories of an image's container that are to be there and writable: its VOLUMEs and -v PATH. */
+/* Directories of an image's container that are to be there and writable: its VOLUMEs and -v PATH.
+ */
 #ifndef MRUN_RUNTIME_INIT_VOLUMES_H
 #define MRUN_RUNTIME_INIT_VOLUMES_H
 

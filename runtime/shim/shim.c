@@ -131,6 +131,9 @@ _Noreturn void shim_main(long *stack)
 	for (p += 2; *p >= '0' && *p <= '9'; p++)
 		fd = fd * 10 + (*p - '0');
 	p++;
+	/* The program must not get it: it leads to mrun. */
+	/* It came through the execve that started us; through the next one it must not go. */
+	SYS(fcntl, fd, F_SETFD, FD_CLOEXEC, 0);
 	if (mode == SHIM_INIT)
 		leave(be_init(p, fd, argv + 1, envp));
 	fail(p, fd, SYS(execve, p, argv + 1, envp, 0));

@@ -119,6 +119,8 @@ ODD = {
                   entry("fifo", tarfile.FIFOTYPE, 0o622, uid=3),
                   f("t", pax={"mtime": "1500000000.123456789"}), f("before", mtime=-5),
                   f("zero", mtime=0), f("none", mode=0)], [d("z"), f("z/1")], [f("q")]],
+    "owners": [[d(".", mtime=12), d("d", 0o700, uid=1, gid=2), f("d/f", mode=0o4755, uid=1000, gid=1001),
+                l("d/l", "f", uid=7, gid=8), f("e", mode=0, gid=65534)]],
     "xattrs": [[d("d", pax=xattrs(user__dd=b"1")), f("d/u", pax=xattrs(user__k=b"val")),
                 f("c", b"prog", 0o755, pax=xattrs(security__capability=CAP_NET_BIND)),
                 f("c2", b"p", 0o755, uid=7, pax=xattrs(security__capability=CAP_NET_BIND))],
@@ -225,7 +227,7 @@ def same_as_base():
         "gzip-members": gzip.compress(a[:1000]) + gzip.compress(a[1000:]),
         "gzip-padded": gzip.compress(a) + b"\0" * 700,
         "zstd": subprocess.run(zstd, input=a, stdout=subprocess.PIPE, check=True).stdout,
-        "zstd-frames": b"\x50\x2a\x4d\x18\x04\0\0\0skip" + b"".join(
+        "zstd-frames": b"\x50\x2a\x4d\x18\x04\0\0\0skip".join(
             subprocess.run(zstd, input=part, stdout=subprocess.PIPE, check=True).stdout
             for part in (a[:1000], a[1000:])),
         "no-end-mark": a[:end],

@@ -71,8 +71,8 @@ static const struct oci_mount *only_mount(const struct run_plan *p)
 static void command_line(void **state)
 {
 	char *argv[] = { (char *)"mrun", (char *)"-it", (char *)"-eA=1", (char *)"--env=B=2",
-			 (char *)"-u", (char *)"me", (char *)"image", (char *)"-x", (char *)"--rm",
-			 NULL };
+			 (char *)"-u",	 (char *)"me",	(char *)"image", (char *)"-x",
+			 (char *)"--rm", NULL };
 	struct run_options o;
 	char **args;
 
@@ -137,7 +137,7 @@ static void volumes(void **state)
 	assert_string_equal(m->type, "bind");
 	assert_true(str_list_has(m->options, "rbind") && str_list_has(m->options, "rprivate"));
 	assert_false(str_list_has(m->options, "ro"));
-	assert_int_equal(str_list_has(m->options, "idmap"), geteuid() == 0);
+	assert_int_equal(str_list_has(m->options, "ridmap"), geteuid() == 0);
 	p = PLAN("-v", "/tmp:/a/../../../etc/x/:ro,z", "image");
 	assert_string_equal(only_mount(&p)->destination, "/etc/x");
 	assert_true(str_list_has(only_mount(&p)->options, "ro"));
@@ -163,7 +163,8 @@ static void volumes_odd(void **state)
 
 static void mount_option(void **state)
 {
-	struct run_plan p = PLAN("--mount", "type=bind,\"source=/tmp\",target=/c,readonly", "image");
+	struct run_plan p =
+		PLAN("--mount", "type=bind,\"source=/tmp\",target=/c,readonly", "image");
 
 	(void)state;
 	assert_string_equal(only_mount(&p)->source, "/tmp");
@@ -249,8 +250,8 @@ static void limits(void **state)
 
 static void pairs(void **state)
 {
-	struct run_plan p = PLAN("--sysctl", "net.ipv4.ip_forward=1", "-l", "a=b", "-l", "c",
-				 "image");
+	struct run_plan p =
+		PLAN("--sysctl", "net.ipv4.ip_forward=1", "-l", "a=b", "-l", "c", "image");
 
 	(void)state;
 	assert_string_equal(p.spec.sysctl[0].key, "net.ipv4.ip_forward");
@@ -366,14 +367,22 @@ static void resolv_conf(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(command_line), cmocka_unit_test(refused_by_name),
-		cmocka_unit_test(security_options), cmocka_unit_test(volumes),
-		cmocka_unit_test(volumes_odd), cmocka_unit_test(mount_option),
-		cmocka_unit_test(tmpfs_option), cmocka_unit_test(devices),
-		cmocka_unit_test(environment), cmocka_unit_test(limits),
-		cmocka_unit_test(pairs), cmocka_unit_test(resources),
-		cmocka_unit_test(ports), cmocka_unit_test(signals),
-		cmocka_unit_test(keep_id), cmocka_unit_test(resolv_conf),
+		cmocka_unit_test(command_line),
+		cmocka_unit_test(refused_by_name),
+		cmocka_unit_test(security_options),
+		cmocka_unit_test(volumes),
+		cmocka_unit_test(volumes_odd),
+		cmocka_unit_test(mount_option),
+		cmocka_unit_test(tmpfs_option),
+		cmocka_unit_test(devices),
+		cmocka_unit_test(environment),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(pairs),
+		cmocka_unit_test(resources),
+		cmocka_unit_test(ports),
+		cmocka_unit_test(signals),
+		cmocka_unit_test(keep_id),
+		cmocka_unit_test(resolv_conf),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

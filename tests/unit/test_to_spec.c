@@ -33,8 +33,11 @@ static int setup(void **state)
 
 static struct spec_options defaults(void)
 {
-	return (struct spec_options){ .hostname = "box", .private_net = true, .private_pid = true,
-				      .private_ipc = true, .private_user = true };
+	return (struct spec_options){ .hostname = "box",
+				      .private_net = true,
+				      .private_pid = true,
+				      .private_ipc = true,
+				      .private_user = true };
 }
 
 static struct oci_spec *build(struct spec_options *o)
@@ -147,8 +150,10 @@ static void directory(void **state)
 static void image_is_data(void **state)
 {
 	struct spec_options o = defaults();
-	struct oci_set_entry v[] = { { (char *)"/../../etc" }, { (char *)"/data/" },
-				     { (char *)"/data" },      { (char *)"relative" },
+	struct oci_set_entry v[] = { { (char *)"/../../etc" },
+				     { (char *)"/data/" },
+				     { (char *)"/data" },
+				     { (char *)"relative" },
 				     { (char *)"/" } };
 	struct json_pair labels[] = { { (char *)"run.oci.hooks.stdout", (char *)"/x" },
 				      { (char *)"org.systemd.property.ExecStart", (char *)"/x" } };
@@ -178,7 +183,8 @@ static const struct oci_mount *mount_at(const struct oci_spec *s, const char *wh
 	for (size_t i = 0; i < s->mounts_len; i++)
 		if (str_eq(s->mounts[i].destination, where))
 			return &s->mounts[i];
-	return NULL;
+	fail_msg("no mount at %s", where);
+	abort();
 }
 
 static void mounts(void **state)
@@ -186,12 +192,18 @@ static void mounts(void **state)
 	struct spec_options o = defaults();
 	char *none[] = { NULL };
 	struct oci_mount mine[] = {
-		{ .destination = (char *)"/x/y", .type = (char *)"bind", .source = (char *)"/s",
+		{ .destination = (char *)"/x/y",
+		  .type = (char *)"bind",
+		  .source = (char *)"/s",
 		  .options = none },
-		{ .destination = (char *)"/x", .type = (char *)"tmpfs", .source = (char *)"tmpfs",
+		{ .destination = (char *)"/x",
+		  .type = (char *)"tmpfs",
+		  .source = (char *)"tmpfs",
 		  .options = none },
-		{ .destination = (char *)"/dev/shm", .type = (char *)"bind",
-		  .source = (char *)"/shm", .options = none },
+		{ .destination = (char *)"/dev/shm",
+		  .type = (char *)"bind",
+		  .source = (char *)"/shm",
+		  .options = none },
 	};
 	struct oci_spec *s;
 

@@ -1,0 +1,285 @@
+#!/usr/bin/env bats
+# The OCI lifecycle from outside: create, start, state, kill, delete, run, list on a bundle.
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() { user_make; }
+teardown_file() { user_clean; }
+setup() {
+	lib_setup
+	ID=mrun-t$$-$RANDOM
+}
+teardown() {
+	"$MRUN" delete -f "$ID" >/dev/null 2>&1
+	"$MRUN" delete -f "$ID.2" >/dev/null 2>&1
+	lib_teardown
+}
+
+status() { "$MRUN" state "$1" | jq -r .status; }
+sh_bundle() { # SCRIPT [JQ]
+	rm -rf b
+	bundle b ".process.args = [\"/bin/sh\", \"-c\", $(jq -n --arg s "$1" '$s')] | ${2:-.}"
+}
+
+@test "create, start, kill, delete: each state in turn" {
+	sh_bundle 'trap "exit 3" TERM; while :; do sleep 0.05; done'
+	"$MRUN" create --bundle b --pid-file pid "$ID" </dev/null >log 2>&1
+	[ "$(status "$ID")" = created ]
+	[ "$(cat pid)" = "$("$MRUN" state "$ID" | jq .pid)" ]
+	# What waits is mrun itself: the program has not started.
+	run -0 "$MRUN" list -q
+	[ "$output" = "$ID" ]
+	"$MRUN" start "$ID"
+	[ "$(status "$ID")" = running ]
+	run -1 "$MRUN" start "$ID"
+	[[ $output == *"cannot start a container in the running state"* ]]
+	run -1 "$MRUN" delete "$ID"
+	[[ $output == *"not stopped"* ]]
+	sleep 0.3
+	"$MRUN" kill "$ID" TERM
+	for _ in {1..50}; do [ "$(status "$ID")" = stopped ] && break; sleep 0.1; done
+	[ "$(status "$ID")" = stopped ]
+	run -1 "$MRUN" kill "$ID" TERM
+	[[ $output == *"container not running"* ]]
+	"$MRUN" kill --all "$ID" KILL
+	"$MRUN" delete "$ID"
+	run -1 "$MRUN" state "$ID"
+	[[ $output == *"does not exist"* ]]
+	run -1 "$MRUN" delete "$ID"
+	run -0 "$MRUN" delete --force "$ID"
+}
+
+@test "delete --force ends what runs and what was only created" {
+	sh_bundle 'sleep 1000'
+	"$MRUN" run -d --bundle b "$ID" </dev/null >log 2>&1
+	"$MRUN" delete --force "$ID"
+	"$MRUN" create --bundle b "$ID" </dev/null >log 2>&1
+	"$MRUN" delete "$ID"
+	[ "$("$MRUN" list -q)" = "" ]
+}
+
+@test "run gives the program's exit code, and removes the container" {
+	sh_bundle 'echo out; echo err >&2; exit 7'
+	run -7 --separate-stderr "$MRUN" run --bundle b "$ID"
+	[ "$output" = out ]
+	[ "$stderr" = err ]
+	[ "$("$MRUN" list -q)" = "" ]
+	sh_bundle 'exit 5'
+	run -5 "$MRUN" run --keep --bundle b "$ID"
+	[ "$(status "$ID")" = stopped ]
+	"$MRUN" delete "$ID"
+}
+
+@test "a program that is not there: create, start and run say so" {
+	bundle b '.process.args = ["/no/such/program"]'
+	run -1 "$MRUN" run --bundle b "$ID"
+	[[ $output == *"exec /no/such/program: no such file or directory"* ]]
+	bundle b2 '.process.args = ["no-such-program"]'
+	run -1 "$MRUN" create --bundle b2 "$ID"
+	[[ $output == *'"no-such-program": executable file not found in $PATH'* ]]
+	"$MRUN" create --bundle b "$ID" </dev/null >log 2>&1
+	run -1 "$MRUN" start "$ID"
+	[[ $output == *"exec /no/such/program: no such file or directory"* ]]
+	"$MRUN" delete -f "$ID"
+}
+
+@test "names: what is accepted and what is not" {
+	sh_bundle true
+	for name in .. . '' a/b 'a b' "$(printf 'x%.0s' {1..5000})" $'a\nb'; do
+		run -1 "$MRUN" run --bundle b "$name"
+		[[ $output == *"container id"* ]]
+	done
+	run -0 "$MRUN" run --bundle b "A_b+c-1.2"
+	sh_bundle 'sleep 100'
+	"$MRUN" run -d --bundle b "$ID" </dev/null >log 2>&1
+	run -1 "$MRUN" run --bundle b "$ID"
+	[[ $output == *"container with id exists: $ID"* ]]
+}
+
+@test "list: columns, JSON, and which roots must exist" {
+	sh_bundle 'sleep 100' '.annotations = {"a.b": "c"}'
+	run -0 "$MRUN" list
+	[[ ${lines[0]} =~ ^ID\ +PID\ +STATUS\ +BUNDLE\ +CREATED\ +OWNER$ ]]
+	"$MRUN" run -d --bundle b "$ID" </dev/null >log 2>&1
+	run -0 "$MRUN" list
+	[[ ${lines[1]} == "$ID"*running*"$T/b"*root ]]
+	run -0 "$MRUN" list --format json
+	[ "$(jq -r '.[0] | [.ociVersion, .id, .status, .bundle, .rootfs, .owner, .annotations["a.b"]] | join(" ")' <<<"$output")" = \
+		"1.3.0 $ID running $T/b $T/b/rootfs root c" ]
+	run -1 "$MRUN" --root "$T/none" list
+	run -1 "$MRUN" list --format yaml
+	"$MRUN" delete -f "$ID"
+}
+
+@test "hooks: order, state on stdin, env, where they run; a failing one ends it" {
+	cat >hook <<-'END'
+		#!/bin/sh
+		echo "$1 $(jq -r '.status + " " + .id' 2>/dev/null) ${EXTRA:-}" >>"$2"
+		[ "$1" != "$FAIL" ] || { echo "no way" >&2; exit 4; }
+	END
+	chmod 755 hook
+	hooks=$(jq -n --arg h "$T/hook" --arg o "$T/order" '
+		["prestart", "createRuntime", "poststart", "poststop"] | map({key: ., value: [{path: $h,
+			args: ["hook", ., $o], env: ["PATH=/usr/bin:/bin", "EXTRA=x"]}]}) | from_entries')
+	sh_bundle 'sleep 0.2' ".hooks = $hooks"
+	"$MRUN" run --bundle b "$ID"
+	[ "$(cut -d' ' -f1-2 order | tr '\n' ' ')" = \
+		"prestart creating createRuntime creating poststart running poststop stopped " ]
+	[ "$(grep -c " $ID x$" order)" -eq 4 ]
+	# A failing createRuntime ends it before the program ran.
+	sh_bundle 'echo ran' ".hooks = $hooks | .hooks.createRuntime[0].env += [\"FAIL=createRuntime\"]"
+	run -1 "$MRUN" run --bundle b "$ID"
+	[[ $output == *"hooks.createRuntime[0]"*"no way"* ]]
+	[[ $output != *ran* ]]
+	# A failing poststart kills it; a failing poststop is a warning.
+	sh_bundle 'sleep 100' ".hooks = $hooks | .hooks.poststart[0].env += [\"FAIL=poststart\"]"
+	run -1 "$MRUN" run --bundle b "$ID"
+	[[ $output == *"hooks.poststart[0]"* ]]
+	sh_bundle 'exit 6' ".hooks = $hooks | .hooks.poststop[0].env += [\"FAIL=poststop\"]"
+	run -6 "$MRUN" run --bundle b "$ID"
+	[[ $output == *warning*"hooks.poststop[0]"* ]]
+}
+
+@test "a hook that does not end meets its timeout" {
+	sh_bundle 'echo ran' '.hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "100"], timeout: 1}]'
+	SECONDS=0
+	run -1 "$MRUN" run --bundle b "$ID"
+	[[ $output == *"timeout of 1 s"* ]]
+	[ $SECONDS -lt 10 ]
+}
+
+@test "createContainer and startContainer hooks run where the specification says" {
+	sh_bundle 'cat /tmp/start' '.root.readonly = false |
+		.hooks.createContainer = [{path: "/bin/sh", args: ["sh", "-c", "hostname >'"$T"'/create"]}] |
+		.hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "hostname >/tmp/start; cat >>/tmp/start"]}]'
+	run -0 "$MRUN" run --bundle b "$ID"
+	[ "$(cat create)" = mrun ]
+	[ "${lines[0]}" = mrun ]
+	[ "$(jq -r .status <<<"${lines[1]}")" = created ] || [ "$(jq -r .status <<<"${lines[1]}")" = creating ]
+}
+
+@test "--console-socket receives a terminal; without one, detaching is refused" {
+	need python3
+	sh_bundle 'tty; stty size; read x; echo "got $x"' '.process.terminal = true | .process.consoleSize = {height: 33, width: 77}'
+	run -1 "$MRUN" create --bundle b "$ID"
+	[[ $output == *--console-socket* ]]
+	cat >console.py <<-'END'
+		import array, os, socket, subprocess, sys
+		mrun, ident = sys.argv[1:]
+		s = socket.socket(socket.AF_UNIX)
+		s.bind("sock")
+		s.listen(1)
+		subprocess.run([mrun, "create", "--bundle", "b", "--console-socket", "sock", ident], check=True)
+		c = s.accept()[0]
+		data, anc, _, _ = c.recvmsg(100, socket.CMSG_SPACE(4))
+		fd = array.array("i", anc[0][2])[0]
+		subprocess.run([mrun, "start", ident], check=True)
+		os.write(fd, b"hello\n")
+		out = b""
+		while True:
+		    try:
+		        d = os.read(fd, 1000)
+		    except OSError:
+		        break
+		    if not d:
+		        break
+		    out += d
+		sys.stdout.write(out.decode())
+	END
+	run -0 timeout 20 python3 console.py "$MRUN" "$ID"
+	[[ $output == */dev/pts/0* ]]
+	[[ $output == *"33 77"* ]]
+	[[ $output == *"got hello"* ]]
+	"$MRUN" delete -f "$ID"
+}
+
+@test "a foreground terminal works when stdin is none" {
+	sh_bundle 'tty; read x; echo "got $x"' '.process.terminal = true'
+	run -0 bash -c "echo word | timeout 20 '$MRUN' run --bundle b '$ID'"
+	[[ $output == */dev/pts/0* ]]
+	[[ $output == *"got word"* ]]
+}
+
+@test "descriptors: none leaks, --preserve-fds and LISTEN_FDS pass theirs" {
+	sh_bundle 'ls /proc/self/fd | wc -l; cat <&3'
+	echo content >file
+	# 0-2 and the one that ls itself has open.
+	run -1 bash -c "exec 3<file 7</etc/passwd; '$MRUN' run --bundle b '$ID'"
+	[ "${lines[0]}" = 4 ]
+	run -0 bash -c "exec 3<file 7</etc/passwd; '$MRUN' run --preserve-fds 1 --bundle b '$ID'"
+	[ "${lines[0]}" = 5 ]
+	[ "${lines[1]}" = content ]
+	sh_bundle 'echo $LISTEN_FDS $LISTEN_PID $$; cat <&3'
+	run -0 bash -c "exec 3<file; LISTEN_FDS=1 '$MRUN' run --bundle b '$ID'"
+	[ "${lines[0]}" = "1 1 1" ]
+	[ "${lines[1]}" = content ]
+	run -1 bash -c "exec 3<&-; '$MRUN' run --preserve-fds 1 --bundle b '$ID'"
+	[[ $output == *"descriptor 3 is not open"* ]]
+}
+
+@test "two at once on one container wait for each other" {
+	sh_bundle 'sleep 100'
+	"$MRUN" create --bundle b "$ID" </dev/null >log 2>&1
+	"$MRUN" start "$ID" 3>&- &
+	"$MRUN" start "$ID" 3>&- &
+	ok=0
+	for p in $(jobs -p); do wait "$p" && ok=$((ok + 1)); done
+	[ $ok -eq 1 ]
+	[ "$(status "$ID")" = running ]
+	"$MRUN" delete -f "$ID"
+}
+
+@test "a killed create leaves something that delete removes" {
+	sh_bundle 'sleep 100' '.hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "30"]}]'
+	"$MRUN" create --bundle b "$ID" </dev/null >log 2>&1 3>&- &
+	pid=$!
+	for _ in {1..50}; do [ "$("$MRUN" list -q)" = "$ID" ] && break; sleep 0.05; done
+	sleep 0.2
+	[[ $(status "$ID") == creat* ]]
+	kill -KILL $pid
+	wait $pid || true
+	"$MRUN" delete --force "$ID"
+	[ "$("$MRUN" list -q)" = "" ]
+}
+
+@test "rootless: the same lifecycle from spec --rootless" {
+	mkdir "$TEST_HOME/b"
+	alpine_rootfs "$TEST_HOME/b/rootfs"
+	chown -R "$TEST_USER:" "$TEST_HOME/b"
+	as_user sh -c "cd b && '$MRUN' spec --rootless"
+	jq '.process.terminal = false | .process.args = ["/bin/sh", "-c", "id -u; cat /proc/self/uid_map; sleep 100"]' \
+		"$TEST_HOME/b/config.json" >c && cat c >"$TEST_HOME/b/config.json"
+	as_user sh -c "'$MRUN' create --bundle b --pid-file pid '$ID' </dev/null >log 2>&1"
+	as_user "$MRUN" start "$ID"
+	sleep 0.3
+	[ "$(as_user "$MRUN" state "$ID" | jq -r .status)" = running ]
+	run -0 cat "$TEST_HOME/log"
+	[ "${lines[0]}" = 0 ]
+	[[ ${lines[1]} =~ ^\ +0\ +$TEST_UID\ +1$ ]]
+	as_user "$MRUN" kill "$ID" KILL
+	as_user "$MRUN" delete -f "$ID"
+}
+
+@test "--version and --help have the shape that clients parse" {
+	run -0 "$MRUN" --version
+	[[ ${lines[0]} =~ ^mrun\ version\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+	[[ ${lines[1]} == "commit: "* ]]
+	[ "${lines[2]}" = "spec: 1.3.0" ]
+	ln -s "$MRUN" runc
+	run -0 ./runc --version
+	[[ ${lines[0]} == "runc version "* ]]
+	for c in create start run state kill delete list spec features load images; do
+		run -0 "$MRUN" "$c" -h
+		[ "${lines[0]}" = NAME: ]
+	done
+	run -3 "$MRUN" help nonsense
+	[[ $output == *"No help topic for 'nonsense'"* ]]
+}
+
+@test "errors go to the log as clients read it" {
+	run -1 "$MRUN" --log log.json --log-format json --root "$T/r" state nothing
+	[ "$(jq -r '.level + " " + .msg' log.json)" = "error container nothing does not exist" ]
+	[ -n "$(jq -r .time log.json)" ]
+	run -1 "$MRUN" --log log.txt state nothing
+	grep -q 'level=error msg="container nothing does not exist"' log.txt
+}
