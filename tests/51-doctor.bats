@@ -133,9 +133,9 @@ alone() { # SCRIPT, in a mount namespace of its own
 	# The range is nobody else's.
 	local range first
 	range=$(echo "$commands" | grep -o 'add-subuids [0-9]*' | cut -d' ' -f2)
-	for first in $(cut -d: -f2 /etc/subuid /etc/subgid); do
+	while read -r first; do
 		[ "$range" -ge $((first + 65536)) ] || [ $((range + 65535)) -lt "$first" ]
-	done
+	done < <(cut -d: -f2 /etc/subuid /etc/subgid)
 	eval "${commands#sudo }"
 	doctor as_user2
 	usermod --del-subuids "$range-$((range + 65535))" --del-subgids "$range-$((range + 65535))" "$TEST_USER2"
@@ -277,6 +277,12 @@ alone() { # SCRIPT, in a mount namespace of its own
 		XDG_CACHE_HOME=$T/small doctor
 		[ $code -eq 0 ]
 		check overlay limited "no user.* attributes"
+		# Another container, say: an overlay on an overlay.
+		mkdir $T/l $T/u $T/w $T/m
+		mount -t overlay overlay -o lowerdir=$T/l,upperdir=$T/u,workdir=$T/w $T/m
+		XDG_CACHE_HOME=$T/m doctor
+		[ $code -eq 0 ]
+		check overlay limited "kept in memory"
 		mount -t tmpfs -o size=2m tmpfs $T/small
 		XDG_CACHE_HOME=$T/small doctor
 		[ $code -eq 1 ]

@@ -26,7 +26,7 @@ struct tried {
 	int dir;     /* where to work, -1: a tmpfs */
 	bool owners; /* the id 1 is mapped */
 	int set_up;  /* the errnos: */
-	int owner, attribute, overlay, replace, proc, sysfs, tmpfs;
+	int owner, attribute, overlay, memory, replace, proc, sysfs, tmpfs;
 };
 
 static int result(int r)
@@ -51,12 +51,32 @@ static int make_dirs(void)
 	return make_file("l/d/f") < 0 || make_file("o") < 0 ? -1 : 0;
 }
 
+/* What mrun does next: an upper directory that lies on a tmpfs. */
+static int try_upper_in_memory(void)
+{
+	int err = result(mount("tmpfs", "p", "tmpfs", 0, NULL));
+
+	if (err)
+		return err;
+	err = result(mkdir("p/u", 0700) < 0 || mkdir("p/w", 0700) < 0 ||
+				     mount("overlay", "m", "overlay", 0,
+					   "lowerdir=l,upperdir=p/u,workdir=p/w,userxattr") < 0
+			     ? -1
+			     : 0);
+	if (!err)
+		umount2("m", MNT_DETACH);
+	umount2("p", MNT_DETACH);
+	return err;
+}
+
 static void try_overlay(struct tried *t)
 {
 	t->overlay = result(
 		mount("overlay", "m", "overlay", 0, "lowerdir=l,upperdir=u,workdir=w,userxattr"));
-	if (t->overlay)
+	if (t->overlay) {
+		t->memory = try_upper_in_memory();
 		return;
+	}
 	/* The whiteout and the mark "opaque" are what need the attributes. */
 	t->replace =
 		result(unlink("m/d/f") < 0 || rmdir("m/d") < 0 || mkdir("m/d", 0700) < 0 ? -1 : 0);
@@ -163,6 +183,13 @@ static void report_overlay(struct doctor *d, const struct tried *t)
 		/* The cache's file system: another one may do. */
 		report_fallback(d, "the cache's file system has no user.* attributes",
 				t->attribute);
+		mend_cache(d);
+	} else if (t->overlay && !t->memory) {
+		doctor_add(
+			d, DOCTOR_LIMITED, "overlay",
+			"the cache's file system cannot hold one (%s): what a container writes is "
+			"kept in memory",
+			err_text(t->overlay));
 		mend_cache(d);
 	} else if (t->overlay || t->replace) {
 		report_fallback(d, "this kernel has no writable overlay for user namespaces",

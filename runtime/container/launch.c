@@ -15,14 +15,12 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "oci/base/file.h"
 #include "oci/base/path.h"
 #include "oci/base/str.h"
+#include "runtime/container/client_socket.h"
 #include "runtime/container/fuse.h"
 #include "runtime/container/record.h"
 #include "runtime/init/hooks.h"
@@ -42,6 +40,7 @@ struct launch {
 	struct launched *out;
 	bool waits;
 	int sync; /* our end */
+	int pidfd_socket; /* --pidfd-socket, connected; -1: none */
 };
 
 static int make_fifos(struct launch *l, struct error *e)
@@ -62,24 +61,18 @@ static int make_fifos(struct launch *l, struct error *e)
 	return 0;
 }
 
-static int connect_console(struct launch *l, struct error *e)
+static int connect_clients(struct launch *l, struct error *e)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	_cleanup_fd_ int s = -1, at = -1;
-	const char *path = l->o->console_socket;
-
-	l->plan.console_fd = -1;
-	if (!path)
-		return 0;
-	/* By descriptor: the path may be longer than a socket's address. */
-	at = open(path, O_PATH | O_CLOEXEC);
-	if (at < 0)
-		return err_sys(e, errno, "open the console socket %s", path);
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d", at);
-	s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (s < 0 || connect(s, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return err_sys(e, errno, "connect to the console socket %s", path);
-	l->plan.console_fd = fd_take(&s);
+	if (l->o->console_socket) {
+		l->plan.console_fd = client_socket_connect(l->o->console_socket, "console", e);
+		if (l->plan.console_fd < 0)
+			return -1;
+	}
+	if (l->o->pidfd_socket) {
+		l->pidfd_socket = client_socket_connect(l->o->pidfd_socket, "pidfd", e);
+		if (l->pidfd_socket < 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -276,6 +269,9 @@ static int equip(struct launch *l, struct error *e)
 	if (l->o->setup_network &&
 	    l->o->setup_network(l->o->setup_network_ctx, out->pid, e) < 0)
 		return -1;
+	if (l->pidfd_socket >= 0 &&
+	    client_socket_send_pidfd(l->pidfd_socket, "standard", out->pid, e) < 0)
+		return -1;
 	return sync_send(l->sync, SYNC_MAPPED, -1, e);
 }
 
@@ -395,7 +391,7 @@ static int make_cgroup(struct launch *l, struct error *e)
 
 static int launch_steps(struct launch *l, struct error *e)
 {
-	if (make_plan(l, e) < 0 || make_fifos(l, e) < 0 || connect_console(l, e) < 0)
+	if (make_plan(l, e) < 0 || make_fifos(l, e) < 0 || connect_clients(l, e) < 0)
 		return -1;
 	if (l->out->cgroup && make_cgroup(l, e) < 0)
 		return -1;
@@ -411,7 +407,8 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 			    .plan = { .spec = spec, .rootfs_tree = -1, .process = { .shim_fd = -1 }, .start_fd = -1, .result_fd = -1, .console_fd = -1 },
 			    .out = ret,
 			    .waits = waits,
-			    .sync = -1 };
+			    .sync = -1,
+			    .pidfd_socket = -1 };
 	struct container_record *r;
 	int result;
 
@@ -425,6 +422,7 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 	fd_closep(&l.plan.start_fd);
 	fd_closep(&l.plan.result_fd);
 	fd_closep(&l.plan.console_fd);
+	fd_closep(&l.pidfd_socket);
 	fd_closep(&l.plan.process.shim_fd);
 	fd_closep(&l.plan.rootfs_tree);
 	for (size_t i = 0; i < l.plan.mounts_len; i++)

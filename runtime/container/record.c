@@ -96,6 +96,7 @@ struct container_record *record_make(struct cmd_context *c, const struct oci_spe
 	r->annotations_len = spec->annotations_len;
 	r->image = !o->bundle;
 	r->new_pid_namespace = pid && !(pid->path && *pid->path);
+	r->no_new_keyring = o->no_new_keyring;
 	*ret_cgroup = NULL;
 	if (wants_cgroup(c, spec, o)) {
 		struct cgroup_request q = { .path = spec->linux_->cgroups_path,

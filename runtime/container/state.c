@@ -18,6 +18,7 @@
 
 #define STATE_MAX (16u * 1024 * 1024)
 #define LOCK_WAIT_MS 10000
+#define SHARED_WAIT_MS 2000
 
 static const struct json_field record_fields[] = {
 	JF(container_record, oci_version, "ociVersion", J_STR, 0),
@@ -32,6 +33,7 @@ static const struct json_field record_fields[] = {
 	JF(container_record, slot, "slot", J_RAW, 0),
 	JF(container_record, image, "image", J_BOOL, 0),
 	JF(container_record, new_pid_namespace, "newPidNamespace", J_BOOL, 0),
+	JF(container_record, no_new_keyring, "noNewKeyring", J_BOOL, 0),
 	{ .key = NULL },
 };
 JSON_TYPE(container_record_type, container_record, record_fields);
@@ -108,6 +110,8 @@ int state_check_id(const char *id, struct error *e)
 	return 0;
 }
 
+enum lock_kind { LOCK_NONE, LOCK_SHARED, LOCK_ALONE };
+
 /* Locks FD; a holder that works for longer than we wait is an error. */
 static int lock(int fd, const char *id, struct error *e)
 {
@@ -125,6 +129,15 @@ static int lock(int fd, const char *id, struct error *e)
 		}
 		nanosleep(&pause, NULL);
 	}
+}
+
+/* Whoever works on the container for longer than this may have started us (a hook that calls exec). */
+static void lock_shared(int fd)
+{
+	struct timespec pause = { 0, 5000000 };
+
+	for (int waited = 0; waited < SHARED_WAIT_MS && flock(fd, LOCK_SH | LOCK_NB) < 0; waited += 5)
+		nanosleep(&pause, NULL);
 }
 
 int state_new(struct cmd_context *c, const char *id, const struct container_record *r,
@@ -243,7 +256,7 @@ static int not_there(const char *id, struct error *e)
 	return -1;
 }
 
-static int open_one(struct arena *a, const char *root, const char *id, bool locked,
+static int open_one(struct arena *a, const char *root, const char *id, enum lock_kind kind,
 		    struct container *ret, struct error *e)
 {
 	_cleanup_fd_ int fd = -1;
@@ -258,8 +271,10 @@ static int open_one(struct arena *a, const char *root, const char *id, bool lock
 		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ?
 			       not_there(id, e) :
 			       err_sys(e, errno, "open the state of container %s", id);
-	if (locked && lock(fd, id, e) < 0)
+	if (kind == LOCK_ALONE && lock(fd, id, e) < 0)
 		return -1;
+	if (kind == LOCK_SHARED)
+		lock_shared(fd);
 	/* Deleted while we waited for the lock? */
 	if (fstat(fd, &st) < 0 || st.st_nlink == 0)
 		return not_there(id, e);
@@ -274,13 +289,20 @@ int state_open(struct cmd_context *c, const char *id, struct container *ret, str
 {
 	const char *root = state_root(c, false, e);
 
-	return root ? open_one(c->arena, root, id, true, ret, e) : -1;
+	return root ? open_one(c->arena, root, id, LOCK_ALONE, ret, e) : -1;
+}
+
+int state_open_shared(struct cmd_context *c, const char *id, struct container *ret, struct error *e)
+{
+	const char *root = state_root(c, false, e);
+
+	return root ? open_one(c->arena, root, id, LOCK_SHARED, ret, e) : -1;
 }
 
 int state_peek(struct arena *a, const char *root, const char *id, struct container *ret,
 	       struct error *e)
 {
-	return open_one(a, root, id, false, ret, e);
+	return open_one(a, root, id, LOCK_NONE, ret, e);
 }
 
 void state_unlock(struct container *ct)

@@ -32,6 +32,7 @@ struct container_record {
 	const struct json_value *slot;	 /* image mode: what to give back */
 	bool image;			 /* made by the image mode: nothing is left when it ends */
 	bool new_pid_namespace;
+	bool no_new_keyring;		 /* --no-new-keyring: exec keeps its caller's, too */
 	char *intel_rdt;
 };
 extern const struct json_type container_record_type;
@@ -59,6 +60,10 @@ int state_new(struct cmd_context *c, const char *id, const struct container_reco
 /* Opens and locks an existing one; waits at most a few seconds for another mrun that works on it.
  * e->code is ENOENT when there is none: "container X does not exist". */
 int state_open(struct cmd_context *c, const char *id, struct container *ret, struct error *e);
+/* The same beside others that do so (exec): it is not deleted or paused meanwhile. Only a request:
+ * after two seconds it goes on without the lock. */
+int state_open_shared(struct cmd_context *c, const char *id, struct container *ret,
+		      struct error *e);
 /* The same without a lock, for a look at it. */
 int state_peek(struct arena *a, const char *root, const char *id, struct container *ret,
 	       struct error *e);
