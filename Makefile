@@ -78,7 +78,7 @@ $(BUILD)/obj/%.o: %.c | $(BUILD)/.deps-checked
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 # The shim: a program of a few hundred bytes without a C library, part of mrun's own image.
-SHIM_CFLAGS := -std=gnu17 -Os -nostdlib -static -ffreestanding -fno-stack-protector -fno-pic -no-pie \
+SHIM_CFLAGS := -std=gnu17 -Os -nostdlib -static -ffreestanding -fno-stack-protector -fno-pic -fno-pie \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -Wl,--build-id=none -Wl,-z,norelro \
 	-Wl,-z,noseparate-code -s -fno-builtin -I.
 $(BUILD)/shim: runtime/shim/shim.c runtime/shim/shim.h

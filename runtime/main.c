@@ -42,9 +42,17 @@ static const struct command commands[] = {
 	{ "start", cmd_start, 1, "Containers", "start a created container" },
 	{ "run", cmd_run, 1, "Containers", "create and start a container" },
 	{ "state", cmd_state, 1, "Containers", "output the state of a container" },
+	{ "exec", cmd_exec, 255, "Containers", "execute a new process in a container" },
+	{ "ps", cmd_ps, 1, "Containers", "list the processes of a container" },
 	{ "list", cmd_list, 1, "Containers", "list containers" },
 	{ "kill", cmd_kill, 1, "Containers", "send a signal to a container" },
 	{ "delete", cmd_delete, 1, "Containers", "delete a container" },
+	{ "pause", cmd_pause, 1, "Containers", "suspend the processes of a container" },
+	{ "resume", cmd_resume, 1, "Containers", "resume a paused container" },
+	{ "update", cmd_update, 1, "Containers", "change the limits of a container" },
+	{ "events", cmd_events, 1, "Containers", "print statistics and OOM events" },
+	{ "checkpoint", cmd_checkpoint, 1, "Containers", "not supported" },
+	{ "restore", cmd_restore, 1, "Containers", "not supported" },
 	{ "spec", cmd_spec, 1, "Containers", "write a new config.json" },
 	{ "features", cmd_features, 1, "Containers", "show what this runtime supports" },
 	{ "doctor", cmd_doctor, 125, "This machine", "what works here, and what mends the rest" },
@@ -84,13 +92,7 @@ static void print_help(void)
 	}
 	printf("\nGLOBAL OPTIONS:\n");
 	for (const struct opt *o = global_opts; o->name; o++)
-		printf("   --%-32s %s\n",
-		       o->arg ? ({
-			       static char both[64];
-			       snprintf(both, sizeof(both), "%s %s", o->name, o->arg);
-			       both;
-		       }) :
-				o->name,
+		printf("   --%s %-*s %s\n", o->name, (int)(31 - strlen(o->name)), o->arg ? o->arg : "",
 		       o->help);
 	printf("   --log-format text|json             format of the log\n"
 	       "   --cgroup-manager cgroupfs|systemd|disabled\n"
@@ -143,6 +145,9 @@ static void report(const struct cmd_context *c, const struct error *e)
 	fprintf(stderr, "mrun: %s\n", e->msg);
 	if (e->hint[0])
 		fprintf(stderr, "hint: %s\n", e->hint);
+	else if (e->code == ENOSPC || e->code == EDQUOT)
+		fputs("hint: the disk is full: mrun prune --all frees what can be made again; "
+		      "XDG_DATA_HOME and XDG_CACHE_HOME put store and cache elsewhere\n", stderr);
 }
 
 /* Takes one global option at argv[*i]; 0: it is none, 1: taken, -1: error. */

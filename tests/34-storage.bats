@@ -14,7 +14,15 @@ setup_file() {
 }
 teardown_file() { user_clean; }
 setup() { lib_setup; }
-teardown() { lib_teardown; }
+teardown() {
+	[ ! -f "$T/.mounts.before" ] || mv "$T/.mounts.before" "$T/.mounts"
+	lib_teardown
+}
+# The mounts made up to here are the test's own, until it ends.
+own_mounts() {
+	cp "$T/.mounts" "$T/.mounts.before"
+	lib_mounts >"$T/.mounts"
+}
 
 m() {
 	case $WHO in
@@ -97,7 +105,8 @@ layered_image() {
 	# Owners, a setuid program.
 	mkdir -p 6/t && echo o >6/t/owned
 	(cd 6 && tar --owner=1000 --group=33 --numeric-owner --mtime=@1700000000 -cf ../6.tar t/owned)
-	mkdir -p 7/t && cp "$(command -v busybox)" 7/t/id
+	# mrun itself says when it is set that way.
+	mkdir -p 7/t && cp "$MRUN" 7/t/id
 	(cd 7 && tar --owner=0 --group=0 --numeric-owner --mode=4755 --mtime=@1700000000 -cf ../7.tar t/id)
 	"$ROOT/scripts/make-image" --no-hello --name layered --output layered.tar \
 		--layer 1.tar --layer 2.tar --layer 3.tar --layer 4.tar --layer 5.tar --layer 6.tar --layer 7.tar 2>/dev/null
@@ -128,7 +137,7 @@ layered_expected() {
 		new
 		1000:33
 		4755 0:0
-		0
+		mrun: refusing to run setuid or setgid
 		a directory again: new
 		/t/renamed2/a
 		gone
@@ -140,7 +149,7 @@ LOOK='find /t | sort
 	cat /t/dir /t/file.was/x /t/alias/a /t/opaque/new
 	stat -c %u:%g /t/owned
 	stat -c "%a %u:%g" /t/id
-	su nobody -s /bin/sh -c "/t/id id -u"
+	su nobody -s /bin/sh -c "/t/id --version" 2>&1 | head -n 1
 	rm -r /t/opaque && mkdir /t/opaque && touch /t/opaque/new && echo "a directory again:" $(ls /t/opaque)
 	mv /t/keep /t/renamed2 && ls /t/renamed2/a
 	rm -r /t && [ ! -e /t ] && echo gone'
@@ -260,32 +269,27 @@ looks_right() {
 	layered_image
 	mkdir lower upper work ovl
 	mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work none ovl
+	own_mounts
 	in_memory() {
 		m load -q -i "$T/layered.tar"
 		cache_at "$T/ovl/cache-$WHO"
 		looks_right
 		[ "${#stderr_lines[@]}" -eq 1 ]
 		[[ $stderr == "mrun: what the container writes is kept in memory: "* ]]
-		# Its tmpfs covered /tmp of the host for a moment: a source in there is found all the same.
-		mkdir -p -m 755 "$T/src" && echo seen >"$T/src/f"
-		run -0 --separate-stderr unshare -m --propagation private bash -c \
-			'mkdir -p /tmp/mrun-bound.$$ && mount --bind "$0/src" "/tmp/mrun-bound.$$" && rmdir() { :; } &&
-				"${@//BOUND//tmp/mrun-bound.$$}"; s=$?; umount /tmp/mrun-bound.$$; command rmdir /tmp/mrun-bound.$$; exit $s' \
-			"$T" "${AS[@]}" env "${ENV[@]}" "$MRUN" -v BOUND:/v layered cat /v/f
+		# Its tmpfs covers /tmp of the host for a moment: a source in there is found all the same.
+		source=$(mktemp -d /tmp/mrun-test.XXXXXXXX)
+		chmod 755 "$source"
+		echo seen >"$source/f"
+		run --separate-stderr m -v "$source:/v" layered cat /v/f
+		rm -r "$source"
 		[ "$output" = seen ]
 		run -0 --separate-stderr m layered grep ' / / ' /proc/self/mountinfo
 		[[ $output == *"upperdir=/tmp/u"* ]]
-		no_leftovers_but_ovl
+		no_leftovers
 		m prune --all >/dev/null
 		ENV=(A=B)
 	}
-	no_leftovers_but_ovl() { lib_mounts >"$T/.mounts" && no_leftovers; }
-	WHO=root AS=(env)
-	in_memory
-	WHO=user
-	AS=(setpriv --reuid "$TEST_USER" --regid "$TEST_USER" --init-groups -- env -i "HOME=$TEST_HOME"
-		"XDG_RUNTIME_DIR=$TEST_RUNTIME" "PATH=$PATH" "MRUN_TEST_MARK=$T")
-	in_memory
+	both in_memory
 	umount ovl
 }
 
@@ -294,7 +298,7 @@ deep() {
 	mkdir lower upper work ovl upper2 work2 deep
 	mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work none ovl
 	mount -t overlay -o lowerdir=ovl,upperdir=upper2,workdir=work2 none deep
-	lib_mounts >"$T/.mounts"
+	own_mounts
 }
 
 @test "the kernel refuses an overlay: fuse-overlayfs, said in one line" {
@@ -350,7 +354,7 @@ deep() {
 	need_fuse
 	layered_image
 	mkdir ram && mount -t ramfs -o mode=755 none ram
-	lib_mounts >"$T/.mounts"
+	own_mounts
 	no_attributes() {
 		m load -q -i "$T/layered.tar"
 		cache_at "$T/ram/cache-$WHO"

@@ -60,7 +60,7 @@ static int push(struct parser *p, enum json_type_id type)
 	return 1;
 }
 
-static const char *text(struct parser *p, const void *s, size_t n)
+static const char *checked(struct parser *p, const void *s, size_t n)
 {
 	if (memchr(s, 0, n)) {
 		p->why = "a string has a NUL byte in it";
@@ -86,7 +86,7 @@ static int on_number(void *ctx, const char *s, size_t n)
 }
 static int on_string(void *ctx, const unsigned char *s, size_t n)
 {
-	const char *t = text(ctx, s, n);
+	const char *t = checked(ctx, s, n);
 
 	if (!t)
 		return 0;
@@ -97,7 +97,7 @@ static int on_key(void *ctx, const unsigned char *s, size_t n)
 {
 	struct parser *p = ctx;
 
-	p->levels[p->depth - 1].key = text(p, s, n);
+	p->levels[p->depth - 1].key = checked(p, s, n);
 	return p->levels[p->depth - 1].key != NULL;
 }
 static int on_object(void *ctx)
@@ -151,7 +151,7 @@ static void arena_free_cb(void *ctx, void *p)
 	(void)p;
 }
 
-const struct json_value *json_parse(struct arena *a, const char *txt, size_t len, const char *name,
+const struct json_value *json_parse(struct arena *a, const char *text, size_t len, const char *name,
 				    struct error *e)
 {
 	struct parser *p = ARENA_NEW(a, struct parser);
@@ -168,19 +168,19 @@ const struct json_value *json_parse(struct arena *a, const char *txt, size_t len
 	p->a = a;
 	h = yajl_alloc(&callbacks, &mem, p);
 	yajl_config(h, yajl_allow_trailing_garbage, 0);
-	st = yajl_parse(h, (const unsigned char *)txt, len);
+	st = yajl_parse(h, (const unsigned char *)text, len);
 	if (st == yajl_status_ok)
 		st = yajl_complete_parse(h);
 	if (st == yajl_status_ok && p->depth == 0 && len > 0)
 		return &p->root;
 	for (size_t i = 0, n = yajl_get_bytes_consumed(h); i < n && i < len; i++)
-		line += txt[i] == '\n';
+		line += text[i] == '\n';
 	if (p->why) {
 		err_msg(e, "parse %s, line %zu: %s", name, line, p->why);
 	} else if (st == yajl_status_ok) {
 		err_msg(e, "parse %s: the JSON is cut short", name);
 	} else {
-		char *why = (char *)yajl_get_error(h, 0, (const unsigned char *)txt, len);
+		char *why = (char *)yajl_get_error(h, 0, (const unsigned char *)text, len);
 
 		why[strcspn(why, "\n")] = 0;
 		err_msg(e, "parse %s, line %zu: invalid JSON (%s)", name, line,

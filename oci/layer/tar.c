@@ -19,7 +19,24 @@ struct tar {
 	const char *other; /* what its first bytes say that it is instead of a tar */
 	const void *first; /* the first buffer, not yet given to libarchive */
 	size_t first_len;
+	uint64_t given; /* bytes that libarchive got */
+	uint64_t size;	/* of the current entry, 0 when it is no file */
 };
+
+/* Go's tar reader, and with it docker and umoci, takes a tar whose last file ends it, without zeros
+ * up to the block's end; libarchive wants them. They are made up only where the bytes that are there
+ * end just where that file does: a tar that was cut short stays one. */
+static ssize_t last_padding(struct tar *t, const void **ret)
+{
+	static const char zeros[512];
+	uint64_t part = t->given % sizeof(zeros);
+
+	if (!part || t->size % sizeof(zeros) != part)
+		return 0;
+	*ret = zeros;
+	t->given += sizeof(zeros) - part;
+	return (ssize_t)(sizeof(zeros) - part);
+}
 
 static la_ssize_t on_read(struct archive *ar, void *arg, const void **ret)
 {
@@ -31,6 +48,7 @@ static la_ssize_t on_read(struct archive *ar, void *arg, const void **ret)
 		n = (ssize_t)t->first_len;
 		*ret = t->first;
 		t->first_len = 0;
+		t->given += (uint64_t)n;
 		return n;
 	}
 	n = stream_next(t->stream, ret, &ignored);
@@ -38,7 +56,8 @@ static la_ssize_t on_read(struct archive *ar, void *arg, const void **ret)
 		archive_set_error(ar, EIO, "the stream failed");
 		return ARCHIVE_FATAL;
 	}
-	return n;
+	t->given += (uint64_t)n;
+	return n > 0 ? n : last_padding(t, ret);
 }
 
 static int tar_error(struct tar *t, struct error *e)
@@ -175,6 +194,7 @@ int tar_next(struct tar *t, struct tar_entry *ret, struct error *e)
 			return err_msg(e, "read the tar: an entry of negative size");
 		ret->size = (uint64_t)size;
 	}
+	t->size = ret->size;
 	if (ret->type == TAR_CHAR || ret->type == TAR_BLOCK) {
 		ret->dev_major = (unsigned)archive_entry_rdevmajor(t->entry);
 		ret->dev_minor = (unsigned)archive_entry_rdevminor(t->entry);

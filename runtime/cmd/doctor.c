@@ -14,6 +14,7 @@
 #include "oci/base/json.h"
 #include "oci/base/path.h"
 #include "oci/base/str.h"
+#include "runtime/init/host_program.h"
 #include "runtime/cmd/doctor.h"
 #include "runtime/cmd/options.h"
 
@@ -115,19 +116,7 @@ char *doctor_read(struct doctor *d, const char *path)
 
 const char *doctor_find(struct doctor *d, const char *name)
 {
-	static const char *const dirs[] = {
-		"/usr/bin",	    "/bin",  "/usr/local/bin",
-		"/usr/sbin",	    "/sbin", "/run/current-system/sw/bin",
-		"/run/wrappers/bin"
-	};
-
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		char *path = arena_printf(d->a, "%s/%s", dirs[i], name);
-
-		if (access(path, X_OK) == 0)
-			return path;
-	}
-	return NULL;
+	return host_program(d->a, name);
 }
 
 const char *doctor_existing(struct doctor *d, const char *path)

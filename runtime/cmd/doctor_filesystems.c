@@ -157,7 +157,7 @@ static void report_fallback(struct doctor *d, const char *why, int err)
 						    "fuse-overlayfs" };
 	const char *installed;
 
-	if (fuse_overlayfs_available()) {
+	if (fuse_overlayfs_available(d->a)) {
 		doctor_add(d, DOCTOR_LIMITED, "overlay",
 			   "%s (%s): fuse-overlayfs is used instead, which is slower", why,
 			   err_text(err));

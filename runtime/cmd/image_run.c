@@ -151,7 +151,7 @@ static void use_fuse(struct run *r, const char *why)
 /* The kernel would not mount an overlay: fuse-overlayfs, else a copy. */
 static int without_overlay(struct run *r, const char *why, struct error *e)
 {
-	if (r->overlay.fuse || !fuse_overlayfs_available())
+	if (r->overlay.fuse || !fuse_overlayfs_available(r->a))
 		return copy_rootfs(r, why, e);
 	use_fuse(r, why);
 	return 0;
@@ -163,7 +163,7 @@ static int chosen_driver(struct run *r, struct error *e)
 	if (str_eq(r->driver, "copy"))
 		return copy_rootfs(r, "MRUN_STORAGE_DRIVER=copy", e);
 	if (str_eq(r->driver, "fuse-overlayfs")) {
-		if (!fuse_overlayfs_available()) {
+		if (!fuse_overlayfs_available(r->a)) {
 			err_msg(e, "MRUN_STORAGE_DRIVER: fuse-overlayfs is not installed, or "
 				   "/dev/fuse is not open to everybody");
 			return err_hint(e, "install fuse-overlayfs; modprobe fuse; "
@@ -301,6 +301,7 @@ static int start(struct run *r, struct error *e)
 		say_warnings(r);
 		o.overlay = r->rootfs_fd < 0 ? &r->overlay : NULL;
 		o.rootfs_fd = r->rootfs_fd;
+		err_clear(e);
 		code = container_run(r->c, spec, &o, e);
 	}
 	if (code < 0 && r->opt.cidfile)

@@ -197,7 +197,9 @@ int cmd_kill(struct cmd_context *c, int argc, char **argv, struct error *e)
 	st = state_status(c->arena, &ct, false);
 	cg = own_cgroup(c, &ct);
 	if (args.all) {
-		r = cg ? cgroup_kill(cg, sig, e) : st != STATUS_STOPPED ? signal_init(&ct, sig, e) : 0;
+		r = cg && cgroup_exists(cg) ? cgroup_kill(cg, sig, e) :
+		    st != STATUS_STOPPED    ? signal_init(&ct, sig, e) :
+					      0;
 	} else if (st == STATUS_STOPPED) {
 		/* Others of it may live on where it has no pid namespace of its own. */
 		if (sig == SIGKILL && cg && !ct.record->new_pid_namespace) {

@@ -33,33 +33,57 @@ static const char *machine_name(unsigned m)
 	return "another machine";
 }
 
+/* Where entry I of the program header TABLE says that the interpreter's name lies; *ret_size is 0
+ * when the entry is another one. False when it is not among the bytes we have. */
+static bool program_header(const struct shim_report *r, bool wide, uint64_t table, unsigned i,
+			   uint64_t *ret_off, uint64_t *ret_size)
+{
+	size_t len = (size_t)r->head_len, each = wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
+	Elf64_Phdr p64;
+	Elf32_Phdr p32;
+
+	if (table > len || len - table < (i + 1) * each)
+		return false;
+	if (wide) {
+		memcpy(&p64, r->head + table + i * each, each);
+		*ret_off = p64.p_offset;
+		*ret_size = p64.p_type == PT_INTERP ? p64.p_filesz : 0;
+	} else {
+		memcpy(&p32, r->head + table + i * each, each);
+		*ret_off = p32.p_offset;
+		*ret_size = p32.p_type == PT_INTERP ? p32.p_filesz : 0;
+	}
+	return true;
+}
+
 /* The path in PT_INTERP, if it lies within the bytes we have. */
 static bool elf_interpreter(const struct shim_report *r, char *out, size_t size)
 {
 	size_t len = (size_t)r->head_len;
-	Elf64_Ehdr h;
+	union {
+		Elf64_Ehdr h64;
+		Elf32_Ehdr h32;
+	} h;
+	bool wide = len > EI_CLASS && r->head[EI_CLASS] == ELFCLASS64;
+	uint64_t table;
+	unsigned count;
 
-	if (len < sizeof(h) || memcmp(r->head, ELFMAG, SELFMAG) != 0 ||
-	    r->head[EI_CLASS] != ELFCLASS64)
+	if (len < sizeof(h) || memcmp(r->head, ELFMAG, SELFMAG) != 0)
 		return false;
 	memcpy(&h, r->head, sizeof(h));
-	for (unsigned i = 0; i < h.e_phnum && i < 64; i++) {
-		Elf64_Phdr p;
-		size_t off;
+	table = wide ? h.h64.e_phoff : h.h32.e_phoff;
+	count = wide ? h.h64.e_phnum : h.h32.e_phnum;
+	for (unsigned i = 0; i < count && i < 64; i++) {
+		uint64_t off, there;
 
-		if (h.e_phoff > len || h.e_phentsize != sizeof(p))
+		if (!program_header(r, wide, table, i, &off, &there))
 			return false;
-		off = (size_t)h.e_phoff + i * sizeof(p);
-		if (off > len || len - off < sizeof(p))
+		if (!there)
+			continue; /* not PT_INTERP */
+		if (off >= len || there > size || there > len - off)
 			return false;
-		memcpy(&p, r->head + off, sizeof(p));
-		if (p.p_type != PT_INTERP)
-			continue;
-		if (p.p_offset >= len || p.p_filesz == 0 || p.p_filesz > size ||
-		    p.p_filesz > len - p.p_offset)
-			return false;
-		memcpy(out, r->head + p.p_offset, (size_t)p.p_filesz);
-		out[p.p_filesz - 1] = 0;
+		memcpy(out, r->head + off, (size_t)there);
+		out[there - 1] = 0;
 		return out[0] == '/';
 	}
 	return false;

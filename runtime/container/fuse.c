@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "oci/base/file.h"
+#include "runtime/init/host_program.h"
 #include "runtime/init/syscalls.h"
 
 #ifndef CLOSE_RANGE_CLOEXEC
@@ -33,25 +34,13 @@
 #endif
 #define MOUNT_WAIT_MS 10000
 
-static const char *find(void)
-{
-	static const char *const paths[] = { "/usr/bin/fuse-overlayfs", "/bin/fuse-overlayfs",
-					     "/usr/local/bin/fuse-overlayfs" };
-
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-		if (access(paths[i], X_OK) == 0)
-			return paths[i];
-	return NULL;
-}
-
-/* Root opens it as the container's root, who is nobody here. */
-bool fuse_overlayfs_available(void)
+bool fuse_overlayfs_available(struct arena *a)
 {
 	_cleanup_fd_ int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	struct stat st;
 
 	return fd >= 0 && fstat(fd, &st) == 0 && (geteuid() != 0 || (~st.st_mode & 06) == 0) &&
-	       find();
+	       host_program(a, "fuse-overlayfs");
 }
 
 struct holder {
@@ -174,7 +163,7 @@ int fuse_overlayfs_start(struct arena *a, const struct overlay_root *o, const ch
 			 pid_t pid, pid_t *ret_pid, struct error *e)
 {
 	const char *lower = o->lower[0];
-	char *argv[] = { (char *)(uintptr_t)find(), (char *)(uintptr_t)"-f",
+	char *argv[] = { (char *)(uintptr_t)host_program(a, "fuse-overlayfs"), (char *)(uintptr_t)"-f",
 			 (char *)(uintptr_t)"-o", NULL, NULL, NULL };
 	struct holder h = { .argv = argv, .cache_path = cache_path, .container = pid };
 	struct error answer;

@@ -8,7 +8,7 @@
 #include "runtime/container/container.h"
 
 /* Whether it is installed and /dev/fuse can be used. */
-bool fuse_overlayfs_available(void);
+bool fuse_overlayfs_available(struct arena *a);
 
 /* Starts it in the user namespace of PID, with a mount namespace of its own (one that it shared with
  * the container would lose its /proc when the container pivots), with CACHE_PATH as its directory.

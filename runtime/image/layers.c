@@ -8,10 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "oci/base/file.h"
@@ -19,6 +22,10 @@
 #include "oci/base/str.h"
 #include "runtime/image/cache.h"
 #include "runtime/image/unpacker.h"
+
+#ifndef FUSE_SUPER_MAGIC
+#define FUSE_SUPER_MAGIC 0x65735546
+#endif
 
 struct plan_layer {
 	const struct layer *layer;
@@ -467,6 +474,18 @@ static int ensure_flat(struct plan *p, struct layers *ret, struct error *e)
 	return 0;
 }
 
+/* Layers hold overlayfs's marks. An overlay (another container's root) refuses to make a whiteout,
+ * fuse-overlayfs takes it for one of its own; others (NFS, ramfs) have no user attributes. */
+static bool can_hold_layers(int fd)
+{
+	struct statfs fs;
+
+	if (fgetxattr(fd, "user.overlay.opaque", NULL, 0) < 0 && errno == EOPNOTSUPP)
+		return false;
+	return fstatfs(fd, &fs) < 0 ||
+	       (fs.f_type != OVERLAYFS_SUPER_MAGIC && fs.f_type != FUSE_SUPER_MAGIC);
+}
+
 int layers_ensure(struct arena *a, int blobs_sha256_dirfd, const struct layer *l, size_t n,
 		  const struct idmap *m, bool flat, struct layers *ret, struct error *e)
 {
@@ -477,7 +496,7 @@ int layers_ensure(struct arena *a, int blobs_sha256_dirfd, const struct layer *l
 	p.cache_fd = cache_open(a, m, e);
 	if (p.cache_fd < 0)
 		return -1;
-	if (flat)
+	if (flat || !can_hold_layers(p.cache_fd))
 		return ensure_flat(&p, ret, e);
 	if (look_up(&p, e) < 0 || (p.missing && make_missing(&p, e) < 0) || ensure_root(&p, e) < 0)
 		return -1;

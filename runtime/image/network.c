@@ -4,7 +4,9 @@
  * helper. What it stops: a helper put into PATH, LD_PRELOAD or the image (CVE-2019-14271): fixed
  * directories, no environment, no descriptor but its own.
  */
+#include "runtime/init/host_program.h"
 #include "runtime/image/network.h"
+
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -162,19 +164,6 @@ int network_parse(struct arena *a, const char *network, const struct strlist *pu
 	return 0;
 }
 
-static const char *find_program(struct arena *a, const char *name)
-{
-	static const char *const dirs[] = { "/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin" };
-
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		char *path = arena_printf(a, "%s/%s", dirs[i], name);
-
-		if (access(path, X_OK) == 0)
-			return path;
-	}
-	return NULL;
-}
-
 /* Binds and lets go at once. TCP with SO_REUSEADDR: a connection that is closing is no obstacle, a
  * listener is. */
 static int try_bind(const struct port_mapping *p, unsigned port)
@@ -229,12 +218,12 @@ int network_check(struct network *n, struct error *e)
 		if (check_port(&n->ports[i], e) < 0)
 			return -1;
 	if (n->mode == NETWORK_PASTA) {
-		n->program = find_program(n->arena, "pasta");
+		n->program = host_program(n->arena, "pasta");
 		if (!n->program)
 			n->mode = NETWORK_SLIRP;
 	}
 	if (n->mode == NETWORK_SLIRP) {
-		n->program = find_program(n->arena, "slirp4netns");
+		n->program = host_program(n->arena, "slirp4netns");
 		if (!n->program) {
 			err_msg(e, "no network: neither pasta nor slirp4netns is installed");
 			return err_hint(e, "install the package passt");

@@ -25,6 +25,7 @@
 #include "oci/base/file.h"
 #include "oci/base/json.h"
 #include "oci/base/str.h"
+#include "runtime/init/init.h"
 
 #define PROGRAM "mrun-unpack"
 #define DEFAULT_MAX_BYTES (64ull << 30)
@@ -189,11 +190,8 @@ static char **environment(struct arena *a)
 
 static int start_failed(int errnum, struct error *e)
 {
-	err_sys(e, errnum, "start " PROGRAM " in namespaces of its own");
-	if (errnum == EPERM || errnum == EACCES || errnum == ENOSPC || errnum == EINVAL)
-		err_hint(e, "user namespaces are not allowed here; `mrun doctor` says why and what "
-			    "to do");
-	return -1;
+	namespaces_explain(CLONE_NEWUSER, errnum, e);
+	return err_wrap(e, "start " PROGRAM);
 }
 
 /* What the helper says reaches a terminal, and the helper may have been taken over. */

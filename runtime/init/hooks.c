@@ -170,7 +170,7 @@ static int run_one(const struct oci_hook *h, const char *state, const char *kind
 int hooks_run(const struct oci_hook *hooks, size_t n, const char *kind, const char *state,
 	      struct error *e)
 {
-	void (*before)(int) = SIG_DFL;
+	void (*before)(int);
 	int r = 0;
 
 	if (!n)

@@ -14,6 +14,7 @@
 
 #include "oci/base/file.h"
 #include "oci/base/str.h"
+#include "runtime/init/host_program.h"
 
 #define SUBID_MAX_SIZE (4u * 1024 * 1024)
 
@@ -68,21 +69,6 @@ static bool subordinate_range(struct arena *a, const char *file, uid_t uid, cons
 		line = next;
 	}
 	return *count > 0;
-}
-
-static const char *find_helper(const char *name)
-{
-	static const char *const dirs[] = { "/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin",
-					    "/run/current-system/sw/bin", "/run/wrappers/bin" };
-	static _Thread_local char path[2][64];
-	char *p = path[name[3] == 'g'];
-
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		snprintf(p, sizeof(path[0]), "%s/%s", dirs[i], name);
-		if (access(p, X_OK) == 0)
-			return p;
-	}
-	return NULL;
 }
 
 static void add(struct arena *a, struct oci_id_mapping **list, size_t *len, uint32_t container,
@@ -186,17 +172,19 @@ int idmap_default(struct arena *a, struct idmap *ret, struct error *e)
 		return 0;
 	}
 	name = passwd_name(a, uid);
-	if (!find_helper("newuidmap") || !find_helper("newgidmap")) {
+	if (!host_program(a, "newuidmap") || !host_program(a, "newgidmap")) {
 		idmap_single(a, 0, 0, ret);
 		ret->lost = "newuidmap and newgidmap are not installed: only your own id is mapped, "
-			    "files of other owners become yours and changing users fails";
+			    "files of other owners become yours and changing users fails "
+			    "(mrun doctor says what mends it)";
 		return 0;
 	}
 	if (!subordinate_range(a, "/etc/subuid", uid, name, &ufirst, &ucount) ||
 	    !subordinate_range(a, "/etc/subgid", uid, name, &gfirst, &gcount)) {
 		idmap_single(a, 0, 0, ret);
 		ret->lost = "no subordinate ids in /etc/subuid and /etc/subgid: only your own id is "
-			    "mapped, files of other owners become yours and changing users fails";
+			    "mapped, files of other owners become yours and changing users fails "
+			    "(mrun doctor says what mends it)";
 		return 0;
 	}
 	add(a, &ret->uids, &ret->uids_len, 0, uid, 1);
@@ -275,7 +263,7 @@ static int spawn_helper(struct arena *a, const char *name, pid_t pid,
 			const struct oci_id_mapping *m, size_t n, pid_t *ret_pid, int *ret_out,
 			struct error *e)
 {
-	const char *path = find_helper(name);
+	const char *path = host_program(a, name);
 	static char *const no_env[] = { NULL };
 	struct strlist argv = { 0 };
 	posix_spawn_file_actions_t fa;
@@ -366,7 +354,7 @@ static int helper_finish(pid_t pid, int *out, const char *name, struct error *e)
 		return err_hint(e,
 				"is %s setuid root or has it file capabilities? chmod u+s %s, or "
 				"reinstall the package uidmap",
-				name, find_helper(name) ? find_helper(name) : name);
+				name, name);
 	return err_hint(e, "check the ranges in /etc/subuid and /etc/subgid");
 }
 

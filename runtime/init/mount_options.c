@@ -24,7 +24,7 @@ static const struct option {
 	bool recursive;
 	unsigned long ms; /* for mount(2) */
 	uint64_t attr;	  /* for mount_setattr(2); 0: a flag of the file system, not of the mount */
-} options[] = {
+} known[] = {
 	{ "acl", NOTHING, false, 0, 0 },
 	{ "async", CLEAR, false, MS_SYNCHRONOUS, 0 },
 	{ "atime", CLEAR, false, MS_NOATIME, MOUNT_ATTR_NOATIME },
@@ -113,42 +113,43 @@ static void attributes(struct mount_plan *m, const struct option *o)
 	}
 }
 
-int mount_options_parse(struct arena *a, char *const *list, struct mount_plan *m, struct error *e)
+int mount_options_parse(struct arena *a, char *const *options, struct mount_plan *ret,
+			struct error *e)
 {
 	(void)e;
-	for (; list && *list; list++) {
+	for (; options && *options; options++) {
 		const struct option *o = NULL;
 
-		for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-			if (str_eq(options[i].name, *list))
-				o = &options[i];
+		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+			if (str_eq(known[i].name, *options))
+				o = &known[i];
 		if (!o) {
-			m->data = m->data ? arena_printf(a, "%s,%s", m->data, *list) : *list;
+			ret->data = ret->data ? arena_printf(a, "%s,%s", ret->data, *options) : *options;
 			continue;
 		}
 		switch ((enum action)o->action) {
 		case SET:
 		case ATIME:
-			m->flags |= o->ms;
-			attributes(m, o);
+			ret->flags |= o->ms;
+			attributes(ret, o);
 			break;
 		case CLEAR:
-			m->flags &= ~o->ms;
-			attributes(m, o);
+			ret->flags &= ~o->ms;
+			attributes(ret, o);
 			break;
 		case PROPAGATE:
-			m->propagation = o->ms;
+			ret->propagation = o->ms;
 			break;
 		case BIND:
-			m->bind = true;
-			m->recursive |= o->recursive;
+			ret->bind = true;
+			ret->recursive |= o->recursive;
 			break;
 		case COPY_UP:
-			m->copy_up = true;
+			ret->copy_up = true;
 			break;
 		case IDMAP:
-			m->idmap = true;
-			m->idmap_recursive = o->recursive;
+			ret->idmap = true;
+			ret->idmap_recursive = o->recursive;
 			break;
 		case NOTHING:
 			break;
@@ -161,7 +162,7 @@ const char *const *mount_option_names(struct arena *a)
 {
 	struct strlist l = { 0 };
 
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		strlist_add(a, &l, options[i].name);
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		strlist_add(a, &l, known[i].name);
 	return (const char *const *)l.items;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -14,6 +15,7 @@
 #include "oci/base/file.h"
 #include "oci/base/path.h"
 #include "oci/base/str.h"
+#include "runtime/init/init.h"
 #include "runtime/init/mounts.h"
 #include "runtime/init/sync.h"
 #include "runtime/init/syscalls.h"
@@ -166,8 +168,12 @@ int rootfs_mount(const struct init_plan *p, struct error *e)
 	 * made so at the end.) */
 	if (flag == MS_UNBINDABLE)
 		flag = MS_PRIVATE;
-	if (mount(NULL, "/", NULL, flag | MS_REC, NULL) < 0)
+	if (mount(NULL, "/", NULL, flag | MS_REC, NULL) < 0) {
+		/* Ubuntu's AppArmor lets a user namespace be made and then takes its rights away. */
+		if (p->new_userns && (errno == EPERM || errno == EACCES))
+			return namespaces_explain(CLONE_NEWUSER, errno, e);
 		return err_sys(e, errno, "make the mounts private");
+	}
 	if (flag == MS_SHARED && mount(NULL, "/", NULL, MS_SLAVE, NULL) < 0)
 		return err_sys(e, errno, "make the root mount private");
 	return p->options->overlay ? overlay_mount(p, e) : bundle_mount(p, e);

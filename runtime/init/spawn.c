@@ -25,10 +25,9 @@ static bool proc_is(const char *file, const char *value)
 	return n > 0 && strncmp(buf, value, strlen(value)) == 0;
 }
 
-/* Why the kernel would not make a user namespace, and the command that mends it. */
-static int explain_clone(const struct init_plan *p, int err, struct error *e)
+int namespaces_explain(uint64_t flags, int err, struct error *e)
 {
-	bool userns = (p->clone_flags & CLONE_NEWUSER) != 0;
+	bool userns = (flags & CLONE_NEWUSER) != 0;
 
 	err_sys(e, err, userns ? "make the container's user namespace" :
 				 "make the container's namespaces");
@@ -129,7 +128,7 @@ static _Noreturn void in_between(struct init_plan *p, int cgroup_fd)
 	if (pid == 0)
 		init_main(p);
 	if (pid < 0) {
-		explain_clone(p, errno, &e);
+		namespaces_explain(p->clone_flags, errno, &e);
 		goto failed;
 	}
 	if (sync_send_pid(p->sync_fd, pid, &e) == 0)
@@ -149,7 +148,7 @@ pid_t init_spawn(struct init_plan *p, int cgroup_fd, int sync, int *ret_pidfd, s
 		pid = do_clone(p, 0, cgroup_fd, ret_pidfd);
 		if (pid == 0)
 			init_main(p);
-		return pid < 0 ? explain_clone(p, errno, e) : pid;
+		return pid < 0 ? namespaces_explain(p->clone_flags, errno, e) : pid;
 	}
 	middle = fork();
 	if (middle == 0)

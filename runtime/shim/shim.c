@@ -103,7 +103,7 @@ static int be_init(const char *path, int fd, char **argv, char **envp)
 	for (;;) {
 		char info[128];
 		long sig = SYS(rt_sigtimedwait, &all, info, 0, 8), pid;
-		int st;
+		int st = 0;
 
 		if (sig != SIGCHLD) {
 			if (sig > 0)

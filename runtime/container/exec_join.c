@@ -1,0 +1,212 @@
+/*
+ * See exec_join.h. In order, the process in between: CPUs · cgroup · labels through the host's
+ * /proc · not dumpable · all namespaces at once, by the pidfd of the container's first process
+ * (setns(2), Linux 5.8), else one by one · clone. Then the process: root of the user namespace ·
+ * session · terminal · limits were set by the parent · drop what it may not have · execute the shim.
+ *
+ * What it stops. From the moment that it is in the container's pid namespace, others there can see
+ * it: it is not dumpable since before, so that they can neither trace it nor open its descriptors,
+ * which lead to the host (CVE-2016-9962). It is a fork of mrun: not one byte of the container's is
+ * executed or read for configuration until the capabilities are dropped, except the files that
+ * init reads too (passwd, under the container's root). The working directory must exist and be
+ * inside the root, all descriptors are closed on exec (CVE-2024-21626), labels are written through a
+ * procfs that the container has no hand in (CVE-2019-16884), and /proc/self/exe is the sealed shim
+ * (CVE-2019-5736).
+ */
+#include "runtime/container/exec_join.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "oci/base/file.h"
+#include "runtime/container/state.h"
+#include "runtime/init/attributes.h"
+#include "runtime/init/process.h"
+#include "runtime/init/sync.h"
+
+/* The user namespace first: the rights to join the others come from it. The mount namespace last. */
+static const struct {
+	int type;
+	const char *file, *name;
+} namespaces[] = {
+	{ CLONE_NEWUSER, "user", "user" },     { CLONE_NEWIPC, "ipc", "ipc" },
+	{ CLONE_NEWUTS, "uts", "uts" },	       { CLONE_NEWNET, "net", "network" },
+	{ CLONE_NEWPID, "pid", "pid" },	       { CLONE_NEWCGROUP, "cgroup", "cgroup" },
+	{ CLONE_NEWTIME, "time", "time" },     { CLONE_NEWNS, "mnt", "mount" },
+};
+#define NAMESPACES (sizeof(namespaces) / sizeof(namespaces[0]))
+
+static int join_each(const struct exec_plan *p, struct error *e)
+{
+	int fds[NAMESPACES];
+	char path[64];
+
+	for (size_t i = 0; i < NAMESPACES; i++) {
+		fds[i] = -1;
+		if (!(p->namespaces & namespaces[i].type))
+			continue;
+		snprintf(path, sizeof(path), "%d/ns/%s", (int)p->init, namespaces[i].file);
+		fds[i] = openat(p->proc, path, O_RDONLY | O_CLOEXEC);
+		if (fds[i] < 0)
+			return err_sys(e, errno, "open the %s namespace of the container",
+				       namespaces[i].name);
+	}
+	/* All of them are of the process that we mean only if it is still there. */
+	if (state_process_start_time(p->init) != p->init_start)
+		return err_msg(e, "the container ended");
+	for (size_t i = 0; i < NAMESPACES; i++) {
+		if (fds[i] < 0)
+			continue;
+		if (setns(fds[i], namespaces[i].type) < 0)
+			return err_sys(e, errno, "join the %s namespace of the container",
+				       namespaces[i].name);
+		close(fds[i]);
+	}
+	return 0;
+}
+
+static int join(const struct exec_plan *p, struct error *e)
+{
+	if (!p->namespaces || (p->pidfd >= 0 && setns(p->pidfd, p->namespaces) == 0))
+		return 0;
+	if (p->pidfd >= 0 && errno == ESRCH)
+		return err_msg(e, "the container ended");
+	return join_each(p, e);
+}
+
+static int join_cgroup(struct exec_plan *p, struct error *e)
+{
+	bool parent_moves = p->parent_moves;
+
+	if (p->cpus_before && sched_setaffinity(0, sizeof(cpu_set_t), p->cpus_before) < 0)
+		return err_sys(e, errno, "process.execCPUAffinity.initial: set it");
+	if (!parent_moves && cgroup_join_self(&p->join, e) < 0) {
+		/* The container has made children of its cgroup: the parent knows where to. */
+		if (e->code != EBUSY)
+			return -1;
+		parent_moves = true;
+	}
+	if (parent_moves && (sync_send(p->sync_fd, SYNC_CGROUP, -1, e) < 0 ||
+			     sync_expect(p->sync_fd, SYNC_GO, e) < 0))
+		return -1;
+	if (p->cpus_after && sched_setaffinity(0, sizeof(cpu_set_t), p->cpus_after) < 0)
+		return err_sys(e, errno, "process.execCPUAffinity.final: set it");
+	return 0;
+}
+
+/* Root of the user namespace; one that does not map 0 leaves us who we are. */
+static int become_root(struct error *e)
+{
+	if (setgroups(0, NULL) < 0 && errno != EPERM)
+		return err_sys(e, errno, "drop the supplementary groups");
+	if ((setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) && errno != EINVAL)
+		return err_sys(e, errno, "become root of the user namespace");
+	/* Changing the user may have set it anew (fs.suid_dumpable). */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	return 0;
+}
+
+static int enter_root(struct exec_plan *p, struct error *e)
+{
+	if (p->root_fd < 0)
+		return 0;
+	if (fchdir(p->root_fd) < 0 || chroot(".") < 0 || chdir("/") < 0)
+		return err_sys(e, errno, "enter the container's root");
+	close(p->root_fd);
+	return 0;
+}
+
+static int make_terminal(struct exec_plan *p, struct error *e)
+{
+	static const char name[] = "/dev/ptmx";
+	_cleanup_fd_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_fd_ int slave = -1, master = -1;
+
+	if (root < 0)
+		return err_sys(e, errno, "open the container's root");
+	master = console_open(root, &p->console, &slave, e);
+	if (master < 0)
+		return -1;
+	if (p->console_fd < 0) {
+		if (sync_send(p->sync_fd, SYNC_TERMINAL, master, e) < 0)
+			return -1;
+	} else {
+		if (fd_send(p->console_fd, name, strlen(name), &master, 1, e) < 0)
+			return err_wrap(e, "--console-socket");
+		close(p->console_fd);
+	}
+	return console_attach(slave, e);
+}
+
+static int run(struct exec_plan *p, struct error *e)
+{
+	const char *path;
+	int notify = -1;
+
+	close(p->proc);
+	fd_closep(&p->pidfd);
+	process_reset_signals();
+	if (sync_expect(p->sync_fd, SYNC_MAPPED, e) < 0)
+		return -1;
+	if ((p->namespaces & CLONE_NEWUSER) && become_root(e) < 0)
+		return -1;
+	/* Only now: changing the user clears it. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return err_sys(e, errno, "prctl");
+	if (enter_root(p, e) < 0)
+		return -1;
+	if (setsid() < 0 && errno != EPERM)
+		return err_sys(e, errno, "setsid");
+	if (process_prepare(&p->process, -1, e) < 0)
+		return -1;
+	if (p->terminal && make_terminal(p, e) < 0)
+		return -1;
+	if (process_drop(p->arena, &p->process, &notify, &path, e) < 0)
+		return -1;
+	if (notify >= 0) {
+		if (sync_send(p->sync_fd, SYNC_NOTIFY, notify, e) < 0)
+			return -1;
+		close(notify);
+		if (sync_expect(p->sync_fd, SYNC_GO, e) < 0)
+			return -1;
+	}
+	prctl(PR_SET_PDEATHSIG, 0);
+	return process_exec(p->arena, &p->process, path, p->sync_fd, e);
+}
+
+_Noreturn void exec_join_main(struct exec_plan *p)
+{
+	struct error e;
+	pid_t pid;
+
+	err_clear(&e);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (join_cgroup(p, &e) < 0 || attributes_write_proc(&p->process, p->proc, &e) < 0)
+		goto failed;
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) {
+		err_sys(&e, errno, "prctl");
+		goto failed;
+	}
+	if (join(p, &e) < 0)
+		goto failed;
+	pid = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+	if (pid == 0) {
+		run(p, &e);
+		goto failed;
+	}
+	if (pid < 0)
+		err_sys(&e, errno, "make a process in the container");
+	else if (sync_send_pid(p->sync_fd, pid, &e) == 0)
+		_exit(0);
+failed:
+	sync_send_error(p->sync_fd, &e);
+	_exit(e.exit_code ? e.exit_code : 1);
+}
