@@ -284,7 +284,7 @@ need_nested() {
 	need_nested
 	local image
 	image=$(hello_image)
-	explains 125 'mrun-unpack .*: no space left on device' \
+	explains 125 'start mrun-unpack: .*user namespace: no space left on device' \
 		'user.max_user_namespaces|mrun doctor' nested "
 		echo 0 >/proc/sys/user/max_user_namespaces
 		exec $MRUN '$image'"

@@ -248,7 +248,7 @@ static int follow(struct launch *l, struct error *e)
 static int equip(struct launch *l, struct error *e)
 {
 	struct init_plan *p = &l->plan;
-	struct idmap_job job = { 0, 0, -1, -1 };
+	struct idmap_job job = { .uid_out = -1, .gid_out = -1 };
 	struct launched *out = l->out;
 	int r = 0;
 

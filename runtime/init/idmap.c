@@ -261,7 +261,7 @@ static int write_proc(pid_t pid, const char *file, const char *text)
 
 static int spawn_helper(struct arena *a, const char *name, pid_t pid,
 			const struct oci_id_mapping *m, size_t n, pid_t *ret_pid, int *ret_out,
-			struct error *e)
+			const char **ret_path, struct error *e)
 {
 	const char *path = host_program(a, name);
 	static char *const no_env[] = { NULL };
@@ -293,6 +293,7 @@ static int spawn_helper(struct arena *a, const char *name, pid_t pid,
 		return err_sys(e, r, "start %s", path);
 	}
 	*ret_out = p[0];
+	*ret_path = path;
 	return 0;
 }
 
@@ -303,7 +304,7 @@ int idmap_start(struct arena *a, pid_t pid, const struct idmap *m, struct idmap_
 	bool own_gid = m->gids_len == 1 && m->gids[0].size == 1 && m->gids[0].host_id == getegid();
 	int r;
 
-	*job = (struct idmap_job){ 0, 0, -1, -1 };
+	*job = (struct idmap_job){ .uid_out = -1, .gid_out = -1 };
 	r = write_proc(pid, "uid_map", map_text(a, m->uids, m->uids_len));
 	if (r == 0) {
 		if (own_gid && geteuid() != 0) {
@@ -319,10 +320,10 @@ int idmap_start(struct arena *a, pid_t pid, const struct idmap *m, struct idmap_
 	if (r != -EPERM || (own_uid && own_gid) || geteuid() == 0)
 		return err_sys(e, -r, "write /proc/%d/uid_map", (int)pid);
 	if (spawn_helper(a, "newuidmap", pid, m->uids, m->uids_len, &job->uid_helper,
-			 &job->uid_out, e) < 0)
+			 &job->uid_out, &job->uid_program, e) < 0)
 		return -1;
 	if (spawn_helper(a, "newgidmap", pid, m->gids, m->gids_len, &job->gid_helper,
-			 &job->gid_out, e) < 0) {
+			 &job->gid_out, &job->gid_program, e) < 0) {
 		struct error ignored;
 
 		idmap_finish(job, &ignored);
@@ -331,7 +332,8 @@ int idmap_start(struct arena *a, pid_t pid, const struct idmap *m, struct idmap_
 	return 0;
 }
 
-static int helper_finish(pid_t pid, int *out, const char *name, struct error *e)
+static int helper_finish(pid_t pid, int *out, const char *name, const char *path,
+			 struct error *e)
 {
 	char text[512] = "";
 	ssize_t n;
@@ -354,16 +356,17 @@ static int helper_finish(pid_t pid, int *out, const char *name, struct error *e)
 		return err_hint(e,
 				"is %s setuid root or has it file capabilities? chmod u+s %s, or "
 				"reinstall the package uidmap",
-				name, name);
+				name, path);
 	return err_hint(e, "check the ranges in /etc/subuid and /etc/subgid");
 }
 
 int idmap_finish(struct idmap_job *job, struct error *e)
 {
 	struct error second;
-	int r = helper_finish(job->uid_helper, &job->uid_out, "newuidmap", e);
+	int r = helper_finish(job->uid_helper, &job->uid_out, "newuidmap", job->uid_program, e);
 
-	if (helper_finish(job->gid_helper, &job->gid_out, "newgidmap", r < 0 ? &second : e) < 0)
+	if (helper_finish(job->gid_helper, &job->gid_out, "newgidmap", job->gid_program,
+			  r < 0 ? &second : e) < 0)
 		r = -1;
 	job->uid_helper = job->gid_helper = 0;
 	return r;

@@ -39,6 +39,7 @@ void idmap_single(struct arena *a, uid_t uid, gid_t gid, struct idmap *ret);
 struct idmap_job {
 	pid_t uid_helper, gid_helper;
 	int uid_out, gid_out; /* what a helper says on stderr */
+	const char *uid_program, *gid_program;
 };
 int idmap_start(struct arena *a, pid_t pid, const struct idmap *m, struct idmap_job *job,
 		struct error *e);
