@@ -117,13 +117,13 @@ $(BUILD)/tests/probe: tests/probe/probe.c
 	@mkdir -p $(dir $@)
 	$(say) TEST $@
 	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -Wall -Wextra -static -o $@ $< -lcap
-$(BUILD)/tests/syscalls: tests/probe/syscalls.c
+$(BUILD)/tests/syscalls $(BUILD)/tests/filter: $(BUILD)/tests/%: tests/probe/%.c
 	@mkdir -p $(dir $@)
 	$(say) TEST $@
 	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -Wall -Wextra -static -o $@ $<
 .PHONY: tests-build
 tests-build: all $(UNIT) $(if $(wildcard tests/probe/probe.c),$(PROBES)) \
-	$(if $(wildcard tests/probe/syscalls.c),$(BUILD)/tests/syscalls) \
+	$(BUILD)/tests/syscalls $(BUILD)/tests/filter \
 	$(BUILD)/tests/cgroup-tool
 
 .PHONY: deps-test

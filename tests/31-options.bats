@@ -25,7 +25,7 @@ m() {
 both() {
 	for WHO in root user; do
 		echo "# as $WHO" >&2
-		"$@" || return 1
+		"$@" # nothing behind it: || would switch errexit off inside
 	done
 }
 # A directory that WHO owns.
@@ -45,7 +45,7 @@ own_dir() {
 		local dir
 		dir=$(own_dir)
 		printf '# c\nFILE=1\nBOTH=file\nIMPORTED\nNOT_SET_ANYWHERE\n' >"$dir/env"
-		run -0 env IMPORTED=yes "$MRUN" --env-file "$dir/env" -e BOTH=option -e IMPORTED -e PATH=/bin -e HOME $I env
+		run -0 env IMPORTED=yes "$MRUN" --env-file "$dir/env" -e BOTH=option -e IMPORTED -e PATH=/bin:/usr/bin -e HOME $I env
 		[[ $output == *FILE=1* && $output == *BOTH=option* && $output == *IMPORTED=yes* ]]
 		[[ $output == *PATH=/bin* && $output != *NOT_SET_ANYWHERE* ]]
 		run -0 m -e HOSTNAME=x -e EMPTY= $I env

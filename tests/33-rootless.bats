@@ -2,6 +2,7 @@
 # Who runs it: an ordinary user with a subordinate range, one without, root; what belongs to whom
 # inside and outside; and what a login may have wrong (HOME, XDG_RUNTIME_DIR), many runs at once,
 # and a killed mrun.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2153,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load lib
 
@@ -59,7 +60,7 @@ owners_image() {
 	chmod 644 owners.tar
 }
 uid_map() { # its lines with one space
-	m "$@" $I sh -c 'cat /proc/self/uid_map' | sed 's/  */ /g; s/^ //'
+	m $I cat /proc/self/uid_map | sed 's/  */ /g; s/^ //'
 }
 
 # --- a user with a subordinate range -----------------------------------------------------------
@@ -125,14 +126,14 @@ uid_map() { # its lines with one space
 	[[ $stderr == *"not mapped in the user namespace"* ]]
 }
 
-@test "a user without a range: an image with other owners, said once more while unpacking only" {
+@test "a user without a range: an image with other owners, still one line" {
 	WHO=plain
 	owners_image
 	load_image "$T/owners.tar"
 	run -0 --separate-stderr m owners stat -c %u:%g /data/a /data/b
 	[ "$output" = $'0:0\n0:0' ]
-	echo "$stderr" >&2
-	[[ $stderr == *"owners of "* ]]
+	# What the unpacking lost is in that one line.
+	[ "${#stderr_lines[@]}" -eq 1 ]
 	run -0 --separate-stderr m owners true
 	[ "${#stderr_lines[@]}" -eq 1 ]
 	m rmi owners >/dev/null
@@ -317,7 +318,7 @@ with_tun() {
 	run -125 --separate-stderr env -u XDG_DATA_HOME "HOME=$TEST_HOME" "$MRUN" $I
 	[[ $stderr == *"HOME is $TEST_HOME, which belongs to uid $TEST_UID, not to root"*"hint: use 'sudo -H'"* ]]
 	# Somebody else made our cache directory.
-	mkdir -p -m 755 cache2/mrun/layers
+	mkdir -p cache2/mrun/layers
 	run -125 --separate-stderr as_user env "XDG_CACHE_HOME=$T/cache2" "$MRUN" $I
 	[[ $stderr == *"it is not yours alone"*hint:* ]]
 }

@@ -4,6 +4,7 @@
 # The file systems that refuse an overlay are real ones that the tests mount: another overlay (cannot
 # hold an upper directory), an overlay on an overlay (the kernel stacks no third one), ramfs (no
 # extended attributes, as NFS before version 4.2 has none).
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154,SC2317 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load lib
 
@@ -53,7 +54,7 @@ with_fuse() {
 	fi
 	mkdir -p "$T/dev"
 	# A tmpfs of its own: the directory of the tests may be nodev.
-	export -f m lib_as as_user "$1" 2>/dev/null || export -f m lib_as as_user
+	export -f m lib_as as_user
 	WITH_ENV="${ENV[*]}" WITH_WHO=$WHO unshare -m --propagation private bash -c '
 		mount -t tmpfs -o mode=755 none "$T/dev" && mknod -m 666 "$T/dev/fuse" c 10 229 &&
 			mount --bind "$T/dev/fuse" /dev/fuse || exit 99
@@ -64,7 +65,8 @@ with_fuse() {
 # The cache is the run's own; its place is where WHO may write.
 cache_at() { # DIR
 	rm -rf "$1"
-	mkdir -p -m 700 "$1"
+	mkdir -p "$1"
+	chmod 700 "$1"
 	[ "$WHO" != user ] || [ "$(id -u)" -ne 0 ] || chown "$TEST_USER:" "$1"
 	ENV=(XDG_CACHE_HOME="$1" "${@:2}")
 }
@@ -233,7 +235,7 @@ looks_right() {
 	ENV=(MRUN_STORAGE_DRIVER=fuse-overlayfs)
 	with_fuse m $I sleep 47.34 2>/dev/null &
 	for _ in {1..50}; do
-		pid=$(pgrep -u "$TEST_UID" -f "^$MRUN $I sleep 47.34") && pgrep -u "$TEST_UID" fuse-overlayfs >/dev/null &&
+		pgrep -u "$TEST_UID" fuse-overlayfs >/dev/null &&
 			pgrep -u "$TEST_UID" -f '^sleep 47.34' >/dev/null && break
 		sleep 0.1
 	done
@@ -349,19 +351,22 @@ deep() {
 	umount deep ovl
 }
 
-@test "a cache without user attributes: fuse-overlayfs where it can be had, said in one line" {
+@test "a cache without user attributes: a copy, said in one line, fuse-overlayfs or not" {
 	need_root
-	need_fuse
 	layered_image
 	mkdir ram && mount -t ramfs -o mode=755 none ram
 	own_mounts
 	no_attributes() {
 		m load -q -i "$T/layered.tar"
 		cache_at "$T/ram/cache-$WHO"
-		run -0 --separate-stderr with_fuse m layered cat /t/through
-		[ "$output" = through ]
+		looks_right
 		[ "${#stderr_lines[@]}" -eq 1 ]
-		[[ $stderr == *"has no user attributes"*": fuse-overlayfs is used, which is slower" ]]
+		[[ $stderr == "mrun: the layer cache's file system has no user attributes, "*": the image is copied for each run, which is slow" ]]
+		no_leftovers
+		if command -v fuse-overlayfs >/dev/null && [ -c /dev/fuse ]; then
+			looks_right with_fuse
+			[[ $stderr == *": the image is copied for each run, which is slow" ]]
+		fi
 		ENV=(A=B)
 	}
 	both no_attributes

@@ -94,10 +94,10 @@ lib_new() { # standard input's lines that aren't in the file $1
 	grep -vxFf "$1" - || true
 }
 
-# Mount points here that are a test's or mrun's.
+# Mount points here that are this test's.
 lib_mounts() {
-	awk -v t="${T:-/nonexistent}" -v h="${TEST_HOME:-/nonexistent}" \
-		'index($0, t) || index($0, h) || /mrun/ { print $5 }' /proc/self/mountinfo | sort
+	awk -v t="${T:-/nonexistent}" -v h="${TEST_HOME:-/nonexistent}" -v h2="${TEST_HOME2:-/nonexistent}" \
+		'index($0, t) || index($0, h) || index($0, h2) { print $5 }' /proc/self/mountinfo | sort
 }
 
 lib_cgroups() {

@@ -141,8 +141,10 @@ static void standard_mounts(struct arena *a, const struct spec_options *o, struc
 			a, m, n, "/dev/shm", "tmpfs", "shm",
 			arena_printf(a, "nosuid,noexec,nodev,mode=1777,size=%lld", (long long)shm));
 	} else {
-		add_mount(a, m, n, "/dev/mqueue", "bind", "/dev/mqueue",
-			  "rbind,nosuid,noexec,nodev");
+		/* Not every host has mounted one. */
+		if (access("/dev/mqueue", F_OK) == 0)
+			add_mount(a, m, n, "/dev/mqueue", "bind", "/dev/mqueue",
+				  "rbind,nosuid,noexec,nodev");
 		add_mount(a, m, n, "/dev/shm", "bind", "/dev/shm", "rbind,nosuid,noexec,nodev");
 	}
 }

@@ -207,8 +207,9 @@ static int root_filesystem(struct run *r, struct error *e)
 	r->driver = NULL;
 	if (overlay_possible(r->slot.fd))
 		return 0;
-	return without_overlay(r, "the layer cache's file system has no user attributes, which an "
-				  "overlay needs", e);
+	/* Nor does fuse-overlayfs work on one: programs of other users cannot be executed there. */
+	return copy_rootfs(r, "the layer cache's file system has no user attributes, which an "
+			      "overlay needs", e);
 }
 
 /* The directories of -v PATH and of the image that no mount covers. */

@@ -1,7 +1,9 @@
 /* mrun start, state, kill, delete: runc's commands on an existing container. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -223,11 +225,13 @@ int cmd_kill(struct cmd_context *c, int argc, char **argv, struct error *e)
 }
 
 struct delete_args {
-	bool force;
+	bool force, regex;
 };
 static const struct opt delete_opts[] = {
 	{ "force", 'f', OPT_BOOL, offsetof(struct delete_args, force), NULL,
 	  "kill the container first if it still runs" },
+	{ "regex", 'r', OPT_BOOL, offsetof(struct delete_args, regex), NULL,
+	  "CONTAINER-ID is a regular expression: delete all that match" },
 	{ NULL, 0, 0, 0, NULL, NULL },
 };
 static const struct opt_spec delete_spec = {
@@ -264,20 +268,16 @@ static int end_container(struct cmd_context *c, struct container *ct, struct err
 	return err_msg(e, "container %s does not end after SIGKILL", ct->id);
 }
 
-int cmd_delete(struct cmd_context *c, int argc, char **argv, struct error *e)
+static int delete_one(struct cmd_context *c, const char *id, bool force, struct error *e)
 {
-	struct delete_args args = { false };
 	struct container ct;
 	enum status st;
-	char **rest;
-	int n, r = opt_parse(c->arena, &delete_spec, argc, argv, &args, &rest, &n, e);
+	int r;
 
-	if (r)
-		return r < 0 ? -1 : 0;
-	if (state_open(c, rest[0], &ct, e) < 0)
-		return args.force && e->code == ENOENT ? 0 : -1;
+	if (state_open(c, id, &ct, e) < 0)
+		return force && e->code == ENOENT ? 0 : -1;
 	st = state_status(c->arena, &ct, false);
-	if (st == STATUS_CREATED || args.force) {
+	if (st == STATUS_CREATED || force) {
 		if (st != STATUS_STOPPED && end_container(c, &ct, e) < 0)
 			return -1;
 	} else if (st != STATUS_STOPPED) {
@@ -288,4 +288,51 @@ int cmd_delete(struct cmd_context *c, int argc, char **argv, struct error *e)
 	r = launch_destroy(c, &ct, e);
 	state_close(&ct);
 	return r < 0 ? -1 : 0;
+}
+
+/* crun's --regex: all whose id matches the extended regular expression; one that cannot be deleted
+ * does not keep the others. */
+static int delete_matching(struct cmd_context *c, const char *pattern, bool force, struct error *e)
+{
+	const char *root = state_root(c, false, e);
+	struct strlist ids = { 0 };
+	struct error each;
+	struct dirent *de;
+	char why[128];
+	regex_t re;
+	DIR *d;
+	int r = root ? regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) : -1;
+
+	if (!root)
+		return -1;
+	if (r) {
+		regerror(r, &re, why, sizeof(why));
+		return err_msg(e, "delete --regex: '%s': %s", pattern, why);
+	}
+	d = opendir(root);
+	while (d && (de = readdir(d)))
+		if (de->d_name[0] != '.' && regexec(&re, de->d_name, 0, NULL, 0) == 0)
+			strlist_add(c->arena, &ids, arena_strdup(c->arena, de->d_name));
+	if (d)
+		closedir(d);
+	regfree(&re);
+	for (size_t i = 0; i < ids.n; i++)
+		if (delete_one(c, ids.items[i], force, &each) < 0 && each.code != ENOENT) {
+			if (r == 0)
+				*e = each;
+			r = -1;
+		}
+	return r;
+}
+
+int cmd_delete(struct cmd_context *c, int argc, char **argv, struct error *e)
+{
+	struct delete_args args = { 0 };
+	char **rest;
+	int n, r = opt_parse(c->arena, &delete_spec, argc, argv, &args, &rest, &n, e);
+
+	if (r)
+		return r < 0 ? -1 : 0;
+	return args.regex ? delete_matching(c, rest[0], args.force, e) :
+			    delete_one(c, rest[0], args.force, e);
 }

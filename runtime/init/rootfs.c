@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "oci/base/file.h"
 #include "oci/base/path.h"
@@ -68,6 +69,12 @@ static int tmpfs_upper(struct error *e)
 		return err_sys(e, errno, "mount a tmpfs for the upper directory");
 	if (mkdir("/tmp/u", 0755) < 0 || mkdir("/tmp/w", 0700) < 0)
 		return err_sys(e, errno, "make the upper directory");
+	/* Before Linux 6.6 it has no user.* attributes: the mount would succeed and `rm -r` fail. */
+	if (setxattr("/tmp/u", "user.mrun.overlay", "y", 1, 0) < 0) {
+		err_sys(e, errno, "use a tmpfs as the upper directory");
+		umount2("/tmp", MNT_DETACH);
+		return -1;
+	}
 	return 0;
 }
 
