@@ -145,10 +145,9 @@ demo: ## install what is missing, build, make the example image and run it
 bench: all ## measure mrun against its floor and its peers
 	@BUILD=$(abspath $(BUILD)) tests/bench/run
 
-LINT_SRC := $(filter-out runtime/shim/blob.c,$(sort $(CORE_SRC) $(UNPACK_SRC)))
 .PHONY: lint
-lint: ## clang-tidy, cppcheck and clang-format; warnings are errors
-	@scripts/lint $(LINT_SRC)
+lint: ## the project's rules, clang-format, cppcheck, clang-tidy; warnings are errors
+	@scripts/lint
 
 .PHONY: print-flags
 print-flags:

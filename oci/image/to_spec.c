@@ -10,6 +10,7 @@
  */
 #include "oci/image/to_spec.h"
 
+#include <unistd.h>
 #include <linux/sched.h>
 #include <stdio.h>
 #include <stdlib.h>

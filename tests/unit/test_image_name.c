@@ -78,8 +78,8 @@ static void bad_names_are_refused(void **state)
 		"-host.com/a",
 		"[::1/a",
 		"a@sha256:12",
-		"a@sha1:" HEX64,
-		"a@" HEX64,
+		("a@sha1:" HEX64),
+		("a@" HEX64),
 		HEX64,
 	};
 	struct arena a = { 0 };

@@ -61,9 +61,13 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 	char etc[128];
 
-	strcpy(f->dir, "/tmp/mrun-unit-user.XXXXXX");
-	if (!mkdtemp(f->dir))
+	if (!f)
 		return -1;
+	strcpy(f->dir, "/tmp/mrun-unit-user.XXXXXX");
+	if (!mkdtemp(f->dir)) {
+		free(f);
+		return -1;
+	}
 	snprintf(etc, sizeof(etc), "%s/etc", f->dir);
 	mkdir(etc, 0755);
 	put(f->dir, "etc/passwd", passwd);
