@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "oci/base/file.h"
 #include "oci/base/str.h"
 #include "oci/spec/spec.h"
 #include "runtime/cmd/cmd.h"
+#include "runtime/cmd/log.h"
 #include "runtime/cmd/options.h"
 
 struct command {
@@ -101,47 +101,10 @@ static void print_help(void)
 	       "   -v, --version                      print the version\n");
 }
 
-/* One line of log, in the shape of logrus, which clients of runc parse. */
-static void log_error(const struct cmd_context *c, const char *msg)
-{
-	_cleanup_fd_ int fd = -1;
-	struct timespec now;
-	struct tm tm;
-	char stamp[64];
-	struct json_out *o;
-	struct error ignored;
-	size_t len;
-	char *line;
-
-	if (!c->log || !*c->log)
-		return;
-	fd = open(c->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
-	if (fd < 0) {
-		fprintf(stderr, "mrun: open the log %s: %s\n", c->log, err_text(errno));
-		return;
-	}
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	if (c->log_json) {
-		o = json_out_new(c->arena, false);
-		json_out_object(o);
-		json_out_kstr(o, "level", "error");
-		json_out_kstr(o, "msg", msg);
-		json_out_kstr(o, "time", stamp);
-		json_out_object_end(o);
-		line = arena_printf(c->arena, "%s\n", json_out_finish(o, NULL));
-	} else {
-		line = arena_printf(c->arena, "time=\"%s\" level=error msg=\"%s\"\n", stamp, msg);
-	}
-	len = strlen(line);
-	file_write_all(fd, line, len, c->log, &ignored);
-}
-
 static void report(const struct cmd_context *c, const struct error *e)
 {
 	fflush(stdout);
-	log_error(c, e->msg);
+	log_line(c, "error", e->msg);
 	fprintf(stderr, "mrun: %s\n", e->msg);
 	if (e->hint[0])
 		fprintf(stderr, "hint: %s\n", e->hint);

@@ -283,3 +283,19 @@ sh_bundle() { # SCRIPT [JQ]
 	run -1 "$MRUN" --log log.txt state nothing
 	grep -q 'level=error msg="container nothing does not exist"' log.txt
 }
+
+@test "--debug says what happens, to stderr or to the log" {
+	sh_bundle true
+	run -0 --separate-stderr "$MRUN" --debug run --bundle b "$ID"
+	[[ $stderr == *"mrun: debug: container $ID: first process "* ]]
+	run -0 --separate-stderr "$MRUN" --debug --log log.json --log-format json run --bundle b "$ID"
+	[ -z "$stderr" ]
+	[ "$(jq -rs '[.[] | select(.level == "debug")] | length > 2' log.json)" = true ]
+}
+
+@test "run without a bundle says how an image is run" {
+	run -1 "$MRUN" run some-image
+	[[ $output == *"hint:"*"mrun IMAGE"* ]]
+	run -1 "$MRUN" run -it some-image sh
+	[[ $output == *"hint:"*"without the word run"* ]]
+}

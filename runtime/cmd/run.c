@@ -52,9 +52,11 @@ int cmd_run(struct cmd_context *c, int argc, char **argv, struct error *e)
 	int n, r = opt_parse(c->arena, &run_spec, argc, argv, &args, &rest, &n, e);
 
 	if (r) {
-		if (r < 0)
-			err_hint(e, "an image is run with mrun [OPTIONS] IMAGE, without the word "
-				    "run");
+		if (r < 0) {
+			e->hint[0] = 0; /* docker's habit is more likely than a slip of the keys */
+			err_hint(e, "mrun run takes an OCI bundle; an image is run without the word "
+				    "run: mrun [OPTIONS] IMAGE");
+		}
 		return r < 0 ? -1 : 0;
 	}
 	spec = create_options_load(c, &args, rest[0], &o, e);

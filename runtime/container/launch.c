@@ -21,6 +21,7 @@
 #include "oci/base/path.h"
 #include "oci/base/str.h"
 #include "runtime/container/client_socket.h"
+#include "runtime/cmd/log.h"
 #include "runtime/container/fuse.h"
 #include "runtime/container/record.h"
 #include "runtime/init/hooks.h"
@@ -329,8 +330,12 @@ static int spawn(struct launch *l, struct error *e)
 		if (spawn_once(l, -1, e) < 0)
 			return -1;
 	}
-	if (equip(l, e) == 0)
+	log_debug(l->c, "container %s: first process %d, namespaces %#llx", l->o->id,
+		  (int)l->out->pid, (unsigned long long)(l->plan.clone_flags | l->plan.late_flags));
+	if (equip(l, e) == 0) {
+		log_debug(l->c, "container %s: ids, limits, cgroup and network are set", l->o->id);
 		return follow(l, e);
+	}
 	prefer_childs_error(l, e);
 	return -1;
 }
@@ -391,6 +396,7 @@ static int make_cgroup(struct launch *l, struct error *e)
 
 static int launch_steps(struct launch *l, struct error *e)
 {
+	log_debug(l->c, "container %s: state in %s/%s", l->o->id, l->out->state.root, l->o->id);
 	if (make_plan(l, e) < 0 || make_fifos(l, e) < 0 || connect_clients(l, e) < 0)
 		return -1;
 	if (l->out->cgroup && make_cgroup(l, e) < 0)
@@ -431,6 +437,8 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 		result = -1;
 	if (result < 0)
 		undo(&l);
+	log_debug(c, "container %s: %s", o->id,
+		  result < 0 ? e->msg : waits ? "waits for start" : "runs");
 	return result;
 }
 

@@ -1,0 +1,63 @@
+/* See log.h. */
+#include "runtime/cmd/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "oci/base/file.h"
+#include "oci/base/json.h"
+
+void log_line(const struct cmd_context *c, const char *level, const char *msg)
+{
+	_cleanup_fd_ int fd = -1;
+	struct timespec now;
+	struct tm tm;
+	char stamp[64];
+	struct json_out *o;
+	struct error ignored;
+	char *line;
+
+	if (!c->log || !*c->log)
+		return;
+	fd = open(c->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+	if (fd < 0) {
+		fprintf(stderr, "mrun: open the log %s: %s\n", c->log, err_text(errno));
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (c->log_json) {
+		o = json_out_new(c->arena, false);
+		json_out_object(o);
+		json_out_kstr(o, "level", level);
+		json_out_kstr(o, "msg", msg);
+		json_out_kstr(o, "time", stamp);
+		json_out_object_end(o);
+		line = arena_printf(c->arena, "%s\n", json_out_finish(o, NULL));
+	} else {
+		line = arena_printf(c->arena, "time=\"%s\" level=%s msg=\"%s\"\n", stamp, level,
+				    msg);
+	}
+	file_write_all(fd, line, strlen(line), c->log, &ignored);
+}
+
+void log_debug(const struct cmd_context *c, const char *fmt, ...)
+{
+	va_list ap;
+	char *msg;
+
+	if (!c->debug)
+		return;
+	va_start(ap, fmt);
+	msg = arena_vprintf(c->arena, fmt, ap);
+	va_end(ap);
+	if (c->log && *c->log)
+		log_line(c, "debug", msg);
+	else
+		fprintf(stderr, "mrun: debug: %s\n", msg);
+}

@@ -1,0 +1,13 @@
+/* The log: --log FILE, --log-format, --debug, in the shape of logrus, which clients of runc parse. */
+#ifndef MRUN_RUNTIME_CMD_LOG_H
+#define MRUN_RUNTIME_CMD_LOG_H
+
+#include "runtime/cmd/cmd.h"
+
+/* One line of LEVEL ("error", "debug") to the log file; without one, nothing. */
+void log_line(const struct cmd_context *c, const char *level, const char *msg);
+/* With --debug: a line to the log file, else to stderr. */
+void log_debug(const struct cmd_context *c, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif
