@@ -7,6 +7,7 @@ setup_file() { user_make; }
 teardown_file() { user_clean; }
 setup() {
 	lib_setup
+	case $BATS_TEST_DESCRIPTION in rootless* | --version*) ;; *) need_root ;; esac
 	ID=mrun-t$$-$RANDOM
 }
 teardown() {

@@ -183,6 +183,10 @@ const struct json_value *json_parse(struct arena *a, const char *text, size_t le
 		char *why = (char *)yajl_get_error(h, 0, (const unsigned char *)text, len);
 
 		why[strcspn(why, "\n")] = 0;
+		if (strstr(why, "premature EOF")) {
+			err_msg(e, "parse %s: the JSON is cut short", name);
+			return NULL;
+		}
 		err_msg(e, "parse %s, line %zu: invalid JSON (%s)", name, line,
 			str_has_prefix(why, "parse error: ") ? why + 13 : why);
 	}

@@ -87,6 +87,23 @@ bool cg_read_key(const char *dir, const char *file, const char *key, uint64_t *r
 	return false;
 }
 
+static void set_mark(const char *dir)
+{
+	for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++)
+		if (setxattr(dir, marks[i], "1", 1, 0) == 0)
+			return;
+}
+
+bool cg_marked(const char *dir)
+{
+	char value[8];
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++)
+		if (getxattr(dir, marks[i], value, sizeof(value)) >= 0)
+			return true;
+	return false;
+}
+
 /* Makes the parents of H->dir below the mount. Another mrun may take an empty one away meanwhile:
  * the caller tries again. */
 static int mkdir_parents(const struct hierarchy *h, struct error *e)
@@ -102,9 +119,7 @@ static int mkdir_parents(const struct hierarchy *h, struct error *e)
 			continue;
 		*p = 0;
 		if (mkdir(path, 0755) == 0) {
-			for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++)
-				if (setxattr(path, marks[i], "1", 1, 0) == 0)
-					break;
+			set_mark(path);
 		} else if (errno != EEXIST) {
 			return err_sys(e, errno, "make cgroup %s", path);
 		}
@@ -118,6 +133,7 @@ int hierarchy_mkdir(struct cgroup *cg, struct hierarchy *h, struct error *e)
 	(void)cg;
 	for (int tries = 0; tries < 10; tries++) {
 		if (mkdir(h->dir, 0755) == 0) {
+			set_mark(h->dir);
 			h->state = HIER_MADE;
 			return 0;
 		}
@@ -143,16 +159,12 @@ void hierarchy_remove_parents(const struct hierarchy *h)
 		return;
 	for (;;) {
 		char *slash = strrchr(path, '/');
-		char value[8];
-		bool ours = false;
 
 		if (!slash || (size_t)(slash - path) <= mount)
 			return;
 		*slash = 0;
-		for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++)
-			ours = ours || getxattr(path, marks[i], value, sizeof(value)) >= 0;
 		/* Fails while another container is below it. */
-		if (!ours || rmdir(path) < 0)
+		if (!cg_marked(path) || rmdir(path) < 0)
 			return;
 	}
 }

@@ -67,6 +67,8 @@ int v1_create(struct cgroup *cg, struct hierarchy *h, struct error *e);
 int v2_create(struct cgroup *cg, struct hierarchy *h, uint32_t needed, struct error *e);
 /* Makes DIR and missing parents below H's mount; parents that we make are marked. Sets h->state. */
 int hierarchy_mkdir(struct cgroup *cg, struct hierarchy *h, struct error *e);
+/* Whether some mrun made that directory: said by an extended attribute of it. */
+bool cg_marked(const char *dir);
 /* Removes the parents that some mrun made and that are empty now. */
 void hierarchy_remove_parents(const struct hierarchy *h);
 

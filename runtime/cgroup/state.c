@@ -81,6 +81,9 @@ static int restore_one(struct arena *a, const struct json_value *v, struct hiera
 	h->dir = arena_printf(a, "%s%s", h->mount, str_eq(h->path, "/") ? "" : h->path);
 	/* What was only planned may never have been made: there was no right to, and no need. */
 	h->missing = h->state == HIER_PLANNED && access(h->dir, F_OK) < 0 && errno == ENOENT;
+	/* The record is written before the directory is made: its mark says that we got there. */
+	if (h->state == HIER_PLANNED && !h->missing && cg_marked(h->dir))
+		h->state = HIER_MADE;
 	return 0;
 }
 

@@ -108,7 +108,7 @@ static void linux_part(struct json_out *o)
 	enabled(o, "apparmor", true);
 	enabled(o, "selinux", true);
 	enabled(o, "intelRdt", false);
-	enabled(o, "memoryPolicy", false);
+	enabled(o, "memoryPolicy", true);
 	enabled(o, "netDevices", false);
 	json_out_str(o, "mountExtensions");
 	json_out_object(o);

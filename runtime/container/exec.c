@@ -194,6 +194,7 @@ static int plan_process(struct exec *x, const struct oci_process *s, struct erro
 	pp->existing_cwd = true;
 	pp->preserve_fds = x->o->preserve_fds;
 	pp->personality_spec = l->personality;
+	pp->memory_policy_spec = l->memory_policy;
 	pp->setgroups_allowed = setgroups_allowed(x);
 	if (!x->ct->record->no_new_keyring)
 		pp->session_keyring = arena_printf(x->a, "_ses.%s", x->ct->id);

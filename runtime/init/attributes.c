@@ -8,6 +8,7 @@
 #include <linux/sched.h>
 #include <linux/sched/types.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
 #include <sys/syscall.h>
@@ -57,6 +58,64 @@ static int set_io_priority(const struct oci_io_priority *s, struct error *e)
 	if (syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
 		    IOPRIO_PRIO_VALUE(s->class, value)) < 0)
 		return err_sys(e, errno, "process.ioPriority: set it");
+	return 0;
+}
+
+#define NODES_MAX 1024
+
+/* "0-3,7" to bits; false when it is no list of nodes. */
+static bool parse_nodes(const char *s, unsigned long *mask)
+{
+	const unsigned bits = 8 * sizeof(*mask);
+
+	while (*s) {
+		char *end;
+		unsigned long from = strtoul(s, &end, 10), to = from;
+
+		if (end == s || *s < '0' || *s > '9')
+			return false;
+		if (*end == '-') {
+			s = end + 1;
+			to = strtoul(s, &end, 10);
+			if (end == s || *s < '0' || *s > '9')
+				return false;
+		}
+		if (from > to || to >= NODES_MAX || (*end && (*end != ',' || !end[1])))
+			return false;
+		for (; from <= to; from++)
+			mask[from / bits] |= 1UL << (from % bits);
+		s = *end ? end + 1 : end;
+	}
+	return true;
+}
+
+static int set_memory_policy(const struct oci_memory_policy *s, struct error *e)
+{
+	static const struct {
+		const char *name;
+		unsigned long flag;
+	} flags[] = { { "MPOL_F_NUMA_BALANCING", 1UL << 13 },
+		      { "MPOL_F_RELATIVE_NODES", 1UL << 14 },
+		      { "MPOL_F_STATIC_NODES", 1UL << 15 } };
+	unsigned long mask[NODES_MAX / (8 * sizeof(unsigned long))] = { 0 };
+	unsigned long mode = (unsigned long)s->mode - 1;
+	bool nodes = s->nodes && *s->nodes;
+
+	for (size_t i = 0; s->flags && s->flags[i]; i++) {
+		size_t k = 0;
+
+		while (k < 3 && !str_eq(flags[k].name, s->flags[i]))
+			k++;
+		if (k == 3)
+			return err_msg(e, "linux.memoryPolicy.flags[%zu]: unknown flag '%s'", i,
+				       s->flags[i]);
+		mode |= flags[k].flag;
+	}
+	if (nodes && !parse_nodes(s->nodes, mask))
+		return err_msg(e, "linux.memoryPolicy.nodes: '%s' is not a list of nodes",
+			       s->nodes);
+	if (syscall(SYS_set_mempolicy, mode, nodes ? mask : NULL, nodes ? NODES_MAX + 1 : 0) < 0)
+		return err_sys(e, errno, "linux.memoryPolicy: set it");
 	return 0;
 }
 
@@ -132,6 +191,8 @@ int attributes_apply(const struct process_plan *p, struct error *e)
 	if (s->scheduler && set_scheduler(s->scheduler, e) < 0)
 		return -1;
 	if (s->io_priority && set_io_priority(s->io_priority, e) < 0)
+		return -1;
+	if (p->memory_policy_spec && set_memory_policy(p->memory_policy_spec, e) < 0)
 		return -1;
 	if (p->personality_spec && set_personality(p->personality_spec, e) < 0)
 		return -1;

@@ -68,6 +68,7 @@ struct process_plan {
 	int preserve_fds;	/* descriptors from 3 on that stay open */
 	int shim_fd;		/* sealed memory file with the shim */
 	struct oci_personality *personality_spec;
+	struct oci_memory_policy *memory_policy_spec;
 };
 
 struct init_plan {

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/mount.h>
 #include <sched.h>
 #include <stdio.h>
@@ -137,6 +138,38 @@ static int overlay_mount(const struct init_plan *p, struct error *e)
 	return attach_here(mnt, e) < 0 ? -1 : fd_take(&mnt);
 }
 
+static uint64_t mount_id(const char *path)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &st) < 0 ||
+	    !(st.stx_mask & STATX_MNT_ID))
+		return 0;
+	return st.stx_mnt_id;
+}
+
+/* With a shared root the host's mounts stay its peers, so that what the container mounts reaches it
+ * where that is asked for. The mount that the root is attached to must not be one of them:
+ * pivot_root(2) wants that, and the host would see the root mounted twice. */
+static int make_parent_private(const char *rootfs, struct error *e)
+{
+	char path[PATH_MAX], last[PATH_MAX];
+	uint64_t id = mount_id(rootfs);
+	char *slash;
+
+	if (!id || strlen(rootfs) >= sizeof(path))
+		return err_msg(e, "linux.rootfsPropagation: find the mount of %s", rootfs);
+	strcpy(path, rootfs);
+	do {
+		strcpy(last, path);
+		slash = strrchr(path, '/');
+		slash[slash == path] = 0;
+	} while (strcmp(last, path) != 0 && mount_id(path) == id);
+	if (mount(NULL, last, NULL, MS_PRIVATE, NULL) < 0)
+		return err_sys(e, errno, "linux.rootfsPropagation: make %s private", last);
+	return 0;
+}
+
 static int bundle_mount(const struct init_plan *p, struct error *e)
 {
 	_cleanup_fd_ int tree = p->rootfs_tree, target = -1;
@@ -183,6 +216,8 @@ int rootfs_mount(const struct init_plan *p, struct error *e)
 	}
 	if (flag == MS_SHARED && mount(NULL, "/", NULL, MS_SLAVE, NULL) < 0)
 		return err_sys(e, errno, "make the root mount private");
+	if (flag == MS_SHARED && p->rootfs && make_parent_private(p->rootfs, e) < 0)
+		return -1;
 	return p->options->overlay ? overlay_mount(p, e) : bundle_mount(p, e);
 }
 

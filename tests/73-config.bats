@@ -1,0 +1,251 @@
+#!/usr/bin/env bats
+# config.json field by field, by what the program in the container sees (runtime-spec config.md,
+# config-linux.md).
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() { user_make; }
+teardown_file() { user_clean; }
+setup() {
+	lib_setup
+	need_root
+	ID=mrun-t$$-$RANDOM
+	bundle b
+	cp b/config.json base.json
+}
+teardown() {
+	"$MRUN" delete -f "$ID" >/dev/null 2>&1
+	[ -z "${HELD:-}" ] || kill "$HELD" 2>/dev/null
+	lib_teardown
+}
+
+# The output of SCRIPT in a container with the configuration that JQ makes.
+see() { # JQ SCRIPT
+	jq "$1 | .process.args = [\"/bin/sh\", \"-c\", $(jq -n --arg s "$2" '$s')]" base.json >b/config.json
+	"$MRUN" run --bundle b "$ID"
+}
+refuses() { # JQ TEXT
+	run -1 see "$1" 'echo ran'
+	[[ $output != *ran* ]]
+	[[ $output == *"$2"* ]] || {
+		echo "no '$2' in: $output"
+		return 1
+	}
+}
+
+@test "ociVersion: 1.x is taken, others are refused" {
+	[ "$(see '.ociVersion = "1.0.2"' 'echo ran')" = ran ]
+	[ "$(see '.ociVersion = "1.99.0-rc.1"' 'echo ran')" = ran ]
+	refuses '.ociVersion = "2.0.0"' ociVersion
+	refuses '.ociVersion = "one"' ociVersion
+	refuses 'del(.ociVersion)' 'ociVersion: required'
+}
+
+@test "process: user, groups, umask, cwd, env" {
+	[ "$(see '.process.user = {uid: 7, gid: 8, additionalGids: [9, 10], umask: 7}' 'id -u; id -g; id -G; umask' | tr '\n' ' ')" = \
+		"7 8 8 9 10 0007 " ]
+	[ "$(see '.root.readonly = false | .process.cwd = "/new/dir"' pwd)" = /new/dir ]
+	[ "$(see '.process.env += ["A=1 2"] | .process.user.uid = 1' 'echo "$A $HOME"')" = "1 2 /bin" ]
+	refuses '.process.cwd = "x"' process.cwd
+	refuses '.process.env += ["x"]' 'process.env[2]'
+}
+
+@test "process: a working directory outside the root is refused (CVE-2024-21626)" {
+	for n in 3 4 5 6 7 8 9 10 11 12; do
+		jq ".process.cwd = \"/proc/self/fd/$n\" | .process.args = [\"/bin/cat\", \"../../../../etc/hostname\"]" base.json >b/config.json
+		run "$MRUN" run --bundle b "$ID"
+		[ "$status" -ne 0 ]
+	done
+}
+
+@test "process: capabilities, the five sets" {
+	sets='.process.capabilities = {bounding: ["CAP_KILL", "CAP_CHOWN"], permitted: ["CAP_KILL", "CAP_CHOWN"], effective: ["CAP_KILL"], inheritable: ["CAP_CHOWN"], ambient: ["CAP_CHOWN"]} | .process.noNewPrivileges = false'
+	[ "$(see "$sets | .process.user.uid = 5" 'grep ^Cap /proc/self/status' | awk '{print $2}' | sed 's/^0*/0/' | tr '\n' ' ')" = "01 01 01 021 01 " ]
+	refuses '.process.capabilities.bounding = ["CAP_NONSENSE"]' "process.capabilities.bounding[0]"
+}
+
+@test "process: noNewPrivileges, rlimits, oomScoreAdj" {
+	[ "$(see . 'grep NoNewPrivs /proc/self/status | cut -f2')" = 1 ]
+	[ "$(see '.process.noNewPrivileges = false' 'grep NoNewPrivs /proc/self/status | cut -f2')" = 0 ]
+	[ "$(see '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 99, hard: 100}, {type: "RLIMIT_CORE", soft: 0, hard: 0}]' 'ulimit -Sn; ulimit -Hn; ulimit -c' | tr '\n' ' ')" = "99 100 0 " ]
+	[ "$(see '.process.oomScoreAdj = 321' 'cat /proc/self/oom_score_adj')" = 321 ]
+	refuses '.process.rlimits = [{type: "RLIMIT_X", soft: 1, hard: 1}]' 'process.rlimits[0].type'
+	refuses '.process.rlimits = [{type: "RLIMIT_CORE", soft: 2, hard: 1}]' 'process.rlimits[0]'
+}
+
+@test "process: scheduler, ioPriority, personality, memoryPolicy" {
+	[ "$(see '.process.scheduler = {policy: "SCHED_BATCH", nice: 5}' 'cut -d" " -f19,41 /proc/self/stat')" = "5 3" ]
+	[[ "$(see '.process.ioPriority = {class: "IOPRIO_CLASS_IDLE"}' 'ionice -p $$')" == *idle* ]]
+	[ "$(see '.linux.personality = {domain: "LINUX32"}' 'uname -m')" = i686 ]
+	refuses '.process.scheduler = {policy: "SCHED_X"}' process.scheduler.policy
+	refuses '.process.ioPriority = {class: "IOPRIO_CLASS_BE", priority: 9}' process.ioPriority.priority
+	refuses '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0-"}' linux.memoryPolicy.nodes
+	if [ -e /proc/self/numa_maps ]; then
+		[[ "$(see '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_STATIC_NODES"]}' 'head -n 1 /proc/self/numa_maps')" == *bind=static:0* ]]
+	fi
+}
+
+@test "hostname and domainname, and their namespace" {
+	[ "$(see '.hostname = "h1" | .domainname = "d1"' 'hostname; cat /proc/sys/kernel/domainname' | tr '\n' ' ')" = "h1 d1 " ]
+	refuses '.linux.namespaces |= map(select(.type != "uts"))' hostname
+}
+
+@test "root: readonly and writable" {
+	run -1 see . 'touch /x'
+	[ "$(see '.root.readonly = false' 'touch /x && echo ok')" = ok ]
+	refuses '.root.path = "none"' root.path
+}
+
+@test "mounts: bind, ro, rbind, propagation, options of the file system" {
+	mkdir src
+	echo file >src/f
+	[ "$(see ".mounts += [{destination: \"/mnt\", type: \"bind\", source: \"$T/src\", options: [\"rbind\", \"ro\"]}]" 'cat /mnt/f; touch /mnt/x 2>/dev/null || echo ro' | tr '\n' ' ')" = "file ro " ]
+	[ "$(see ".root.readonly = false | .mounts += [{destination: \"/etc/one\", source: \"$T/src/f\", options: [\"bind\"]}]" 'cat /etc/one')" = file ]
+	[[ "$(see '.mounts += [{destination: "/tmp", type: "tmpfs", source: "x", options: ["size=8k", "noexec", "nodev", "noatime"]}]' 'grep " /tmp " /proc/self/mountinfo')" == *"nodev,noexec,noatime"*"size=8k"* ]]
+	[[ "$(see ".mounts += [{destination: \"/mnt\", type: \"bind\", source: \"$T/src\", options: [\"bind\", \"rshared\"]}]" 'grep " /mnt " /proc/self/mountinfo')" == *shared:* ]]
+	refuses ".mounts += [{destination: \"/mnt\", type: \"bind\", source: \"$T/none\", options: [\"bind\"]}]" "$T/none"
+	refuses '.mounts += [{destination: "/tmp", type: "tmpfs", options: ["nonsense=1"]}]' /tmp
+	refuses '.mounts += [{destination: "/tmp", type: "nosuchfs"}]' nosuchfs
+}
+
+@test "mounts: rro and rnoexec reach mounts below" {
+	need_root
+	mkdir -p src/sub
+	# shellcheck disable=SC2016
+	unshare -m sh -c 'mount -t tmpfs t "$1/src/sub" && exec "$2" run --bundle "$1/b" "$3"' sh "$T" true x 2>/dev/null || true
+	jq ".mounts += [{destination: \"/mnt\", type: \"bind\", source: \"$T/src\", options: [\"rbind\", \"rro\", \"rnosuid\"]}] |
+		.process.args = [\"/bin/sh\", \"-c\", \"grep ' /mnt' /proc/self/mountinfo\"]" base.json >b/config.json
+	run -0 unshare -m sh -c "mount -t tmpfs t '$T/src/sub' && '$MRUN' run --bundle b '$ID'"
+	[ "$(grep -c 'ro,nosuid' <<<"$output")" -eq 2 ]
+}
+
+@test "mounts: tmpcopyup, and the mode of the directory that a tmpfs covers" {
+	[ "$(see '.mounts += [{destination: "/etc", type: "tmpfs", source: "t", options: ["tmpcopyup"]}]' 'touch /etc/new && wc -l </etc/passwd')" = "$(wc -l <b/rootfs/etc/passwd)" ]
+	[ "$(see '.mounts += [{destination: "/root", type: "tmpfs", source: "t"}]' 'stat -c %a /root')" = "$(stat -c %a b/rootfs/root)" ]
+}
+
+@test "mounts: a link in the image as target stays inside, a dangling one is made" {
+	mkdir src host
+	echo secret >host/secret
+	ln -s /../../../../../../../../.."$T"/host b/rootfs/link
+	ln -s /made/here b/rootfs/dangling
+	[ "$(see ".root.readonly = false | .mounts += [{destination: \"/link\", type: \"tmpfs\", source: \"t\"}, {destination: \"/dangling\", type: \"tmpfs\", source: \"t\"}]" \
+		'touch /link/x /dangling/y; ls /made/here')" = y ]
+	[ "$(ls host)" = secret ]
+}
+
+@test "mounts: idmap, with the mount's own mapping" {
+	need_root
+	mkdir src
+	chown 0:0 src
+	touch src/f
+	[ "$(see ".mounts += [{destination: \"/mnt\", type: \"bind\", source: \"$T/src\", options: [\"bind\"],
+		uidMappings: [{containerID: 0, hostID: 1234, size: 1}], gidMappings: [{containerID: 0, hostID: 1234, size: 1}]}]" 'stat -c %u:%g /mnt/f')" = 1234:1234 ]
+}
+
+@test "linux: masked and read-only paths" {
+	[ "$(see '.linux.maskedPaths = ["/etc/passwd", "/none", "/etc/passwd", "/root"] | .root.readonly = false' 'cat /etc/passwd | wc -c; ls -A /root | wc -l; grep -c " /etc/passwd " /proc/self/mountinfo' | tr '\n' ' ')" = "0 0 1 " ]
+	run -1 see '.root.readonly = false | .linux.readonlyPaths = ["/etc"]' 'touch /etc/x'
+	refuses '.linux.maskedPaths = ["x"]' 'linux.maskedPaths[0]'
+}
+
+@test "linux: sysctl, only of the container's own namespaces" {
+	[ "$(see '.linux.sysctl = {"net.ipv4.ip_forward": "1", "kernel.shmmax": "4096", "fs/mqueue/msg_max": "5"}' \
+		'cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmax /proc/sys/fs/mqueue/msg_max' | tr '\n' ' ')" = "1 4096 5 " ]
+	refuses '.linux.sysctl = {"kernel.core_pattern": "|x"}' kernel.core_pattern
+	refuses '.linux.sysctl = {"net.ipv4.ip_forward": "1"} | .linux.namespaces |= map(select(.type != "network"))' network
+	refuses '.linux.sysctl = {"kernel.shm_rmid_forced=1+kernel.core_pattern": "x"}' linux.sysctl
+	refuses '.linux.sysctl = {"net/../kernel/core_pattern": "x"}' linux.sysctl
+}
+
+@test "linux: devices" {
+	need_root
+	[ "$(see '.linux.devices = [{path: "/dev/mine", type: "c", major: 1, minor: 5, fileMode: 384, uid: 3, gid: 4}, {path: "/dev/d/pipe", type: "p"}]' \
+		'stat -c "%t:%T %a %u %g" /dev/mine; test -p /dev/d/pipe && echo pipe; ls /dev | tr "\n" " "' | head -n 2 | tr '\n' ' ')" = "1:5 600 3 4 pipe " ]
+	# /dev/core is there where the kernel has a /proc/kcore.
+	[ "$(see . 'ls /dev | grep -v core | tr "\n" " "')" = "fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero " ]
+	refuses '.linux.devices = [{path: "dev/x", type: "c", major: 1, minor: 5}]' 'linux.devices[0].path'
+	refuses '.linux.devices = [{path: "/dev/x", type: "q", major: 1, minor: 5}]' 'linux.devices[0].type'
+	refuses '.linux.devices = [{path: "/dev/x", type: "c"}]' 'linux.devices[0]'
+}
+
+@test "linux: a user namespace with its mapping" {
+	need_root
+	map='[{containerID: 0, hostID: 500000, size: 1000}]'
+	chown -R 500000:500000 b/rootfs
+	chmod 711 . b
+	[ "$(see ".linux.namespaces += [{type: \"user\"}] | .linux.uidMappings = $map | .linux.gidMappings = $map" 'id -u; awk "{print \$1, \$2, \$3}" /proc/self/uid_map; stat -c %u /bin' | tr '\n' ' ')" = "0 0 500000 1000 0 " ]
+	refuses '.linux.namespaces += [{type: "user"}]' uidMappings
+	refuses ".linux.uidMappings = $map" uidMappings
+}
+
+@test "linux: namespaces joined by path" {
+	need_root
+	unshare --net --uts --ipc sleep 100 3>&- &
+	HELD=$!
+	sleep 0.3
+	for ns in net uts ipc; do
+		type=$ns
+		[ $ns != net ] || type=network
+		[ "$(see "del(.hostname) | .linux.namespaces |= map(select(.type != \"$type\")) + [{type: \"$type\", path: \"/proc/$HELD/ns/$ns\"}]" \
+			"readlink /proc/self/ns/$ns")" = "$(readlink /proc/$HELD/ns/$ns)" ]
+	done
+	jq '.process.args = ["/bin/sleep", "100"]' base.json >b/config.json
+	"$MRUN" run -d --bundle b "$ID" </dev/null >log 2>&1
+	pid=$("$MRUN" state "$ID" | jq .pid)
+	cp -r b b2
+	jq ".linux.namespaces |= map(select(.type != \"pid\")) + [{type: \"pid\", path: \"/proc/$pid/ns/pid\"}] |
+		.process.args = [\"/bin/sh\", \"-c\", \"cat /proc/1/cmdline | tr '\\\\0' ' '\"]" base.json >b2/config.json
+	[ "$("$MRUN" run --bundle b2 "$ID.2")" = "/bin/sleep 100 " ]
+	"$MRUN" delete -f "$ID"
+	refuses '.linux.namespaces |= map(select(.type != "ipc")) + [{type: "ipc", path: "/none"}]' /none
+}
+
+@test "linux: a time namespace, with and without offsets" {
+	need_root
+	[ "$(see '.linux.namespaces += [{type: "time"}]' 'echo ran')" = ran ]
+	up=$(cut -d. -f1 /proc/uptime)
+	in=$(see '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {boottime: {secs: 1000000, nanosecs: 5}}' 'cut -d. -f1 /proc/uptime')
+	[ $((in - up)) -ge 1000000 ] && [ $((in - up)) -le 1000010 ]
+	refuses '.linux.timeOffsets = {boottime: {secs: 1}}' linux.timeOffsets
+	refuses '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {noon: {secs: 1}}' linux.timeOffsets.noon
+}
+
+@test "linux: rootfsPropagation" {
+	need_root
+	[[ "$(see '.linux.rootfsPropagation = "shared" | .root.readonly = false' 'grep " / / " /proc/self/mountinfo || grep " / " /proc/self/mountinfo | head -n 1')" == *shared:* ]]
+	[[ "$(see '.linux.rootfsPropagation = "private"' 'grep " / " /proc/self/mountinfo | head -n 1')" != *shared:* ]]
+	refuses '.linux.rootfsPropagation = "sideways"' linux.rootfsPropagation
+}
+
+@test "what is known and not there is refused by name" {
+	refuses '.linux.intelRdt = {closID: "x"}' linux.intelRdt
+	refuses '.linux.netDevices = {eth0: {}}' linux.netDevices
+	refuses '.process.user.username = "x"' process.user.username
+	refuses '.process.commandLine = "x"' process.commandLine
+	refuses 'del(.linux)' linux
+	refuses 'del(.linux) | .windows = {}' windows
+}
+
+@test "ill-typed values are reported by their full path" {
+	refuses '.linux.resources.memory.limit = "1"' 'linux.resources.memory.limit: expected an integer'
+	refuses '.linux.resources.memory = {limit: 1.5}' 'linux.resources.memory.limit: expected an integer'
+	refuses '.mounts[2].destination = 7' 'mounts[2].destination: expected a string'
+	refuses '.process.user.uid = -1' 'process.user.uid: expected an integer from 0'
+	refuses '.process.user.uid = 4294967296' 'process.user.uid'
+	refuses '.linux.namespaces[1].type = "x"' "linux.namespaces[1].type: unknown value 'x'"
+	refuses '.process.env = [1]' 'process.env[0]: expected a string'
+	refuses '.hooks.prestart = [{args: []}]' 'hooks.prestart[0].path: required'
+	echo '{"ociVersion": "1.0.0", ' >b/config.json
+	run -1 "$MRUN" run --bundle b "$ID"
+	[[ $output == *"config.json"*"cut short"* ]]
+}
+
+@test "features tells the truth about namespaces, hooks and mount options" {
+	run -0 "$MRUN" features
+	jq -e '.ociVersionMin == "1.0.0" and .ociVersionMax == "1.3.0" and .linux.intelRdt.enabled == false' <<<"$output" >/dev/null
+	for o in $(jq -r '.mountOptions[]' <<<"$output"); do
+		case $o in remount | idmap | ridmap | bind | rbind | tmpcopyup | lazytime | nolazytime | mand | iversion | r* | *shared | *slave | *private | *unbindable) continue ;; esac
+		[ "$(see ".mounts += [{destination: \"/tmp\", type: \"tmpfs\", source: \"t\", options: [\"$o\"]}]" 'echo ok')" = ok ]
+	done
+}
