@@ -82,7 +82,8 @@ static void print_help(void)
 	const char *group = "";
 
 	printf("NAME:\n   mrun - run the image that a build left behind, and OCI containers\n\n"
-	       "USAGE:\n   mrun [OPTIONS] IMAGE [COMMAND [ARG...]]   (mrun IMAGE --help: its options)\n"
+	       "USAGE:\n   mrun [OPTIONS] IMAGE [COMMAND [ARG...]]   (mrun IMAGE --help: its "
+	       "options)\n"
 	       "   mrun [GLOBAL OPTIONS] COMMAND [OPTIONS] [ARG...]\n");
 	for (size_t i = 0; i < COMMANDS; i++) {
 		if (!str_eq(group, commands[i].group))
@@ -92,8 +93,8 @@ static void print_help(void)
 	}
 	printf("\nGLOBAL OPTIONS:\n");
 	for (const struct opt *o = global_opts; o->name; o++)
-		printf("   --%s %-*s %s\n", o->name, (int)(31 - strlen(o->name)), o->arg ? o->arg : "",
-		       o->help);
+		printf("   --%s %-*s %s\n", o->name, (int)(31 - strlen(o->name)),
+		       o->arg ? o->arg : "", o->help);
 	printf("   --log-format text|json             format of the log\n"
 	       "   --cgroup-manager cgroupfs|systemd|disabled\n"
 	       "   --criu PATH                        accepted; checkpoints are not there yet\n"
@@ -110,7 +111,8 @@ static void report(const struct cmd_context *c, const struct error *e)
 		fprintf(stderr, "hint: %s\n", e->hint);
 	else if (e->code == ENOSPC || e->code == EDQUOT)
 		fputs("hint: the disk is full: mrun prune --all frees what can be made again; "
-		      "XDG_DATA_HOME and XDG_CACHE_HOME put store and cache elsewhere\n", stderr);
+		      "XDG_DATA_HOME and XDG_CACHE_HOME put store and cache elsewhere\n",
+		      stderr);
 }
 
 /* Takes one global option at argv[*i]; 0: it is none, 1: taken, -1: error. */
@@ -153,8 +155,10 @@ static int global_option(struct cmd_context *c, int argc, char **argv, int *i, s
 	} else if (IS("cgroup-manager")) {
 		if (!str_eq(value, "cgroupfs") && !str_eq(value, "systemd") &&
 		    !str_eq(value, "disabled"))
-			return err_msg(e, "--cgroup-manager: '%s' is not cgroupfs, systemd or "
-					  "disabled", value);
+			return err_msg(e,
+				       "--cgroup-manager: '%s' is not cgroupfs, systemd or "
+				       "disabled",
+				       value);
 		c->systemd_cgroup = str_eq(value, "systemd");
 		c->cgroup_disabled = str_eq(value, "disabled");
 	} else if (IS("criu")) {
@@ -205,7 +209,7 @@ static int dispatch(struct cmd_context *c, int argc, char **argv, struct error *
 			return 0;
 		}
 		argv[i] = argv[i + 1];
-		argv[i + 1] = (char *)(uintptr_t)"--help";
+		argv[i + 1] = (char *)(uintptr_t) "--help";
 		argc = i + 2;
 		for (size_t k = 0; k < COMMANDS; k++)
 			if (str_eq(argv[i], commands[k].name))

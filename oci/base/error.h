@@ -17,16 +17,16 @@
 
 /* Exit codes of docker's command line (docker-run(1), "Exit status"). */
 enum err_exit {
-	ERR_EXIT_RUNTIME = 125,	   /* mrun itself failed */
-	ERR_EXIT_NOT_EXEC = 126,   /* the command cannot be executed */
-	ERR_EXIT_NOT_FOUND = 127,  /* the command is not there */
+	ERR_EXIT_RUNTIME = 125,	  /* mrun itself failed */
+	ERR_EXIT_NOT_EXEC = 126,  /* the command cannot be executed */
+	ERR_EXIT_NOT_FOUND = 127, /* the command is not there */
 };
 
 struct error {
-	int code;		/* errno of the cause, 0 when there is none */
-	int exit_code;		/* what the program should exit with, 0: the caller's default */
-	char msg[ERR_MSG_MAX];	/* "operation object: cause", without a newline */
-	char hint[ERR_HINT_MAX];/* what to do; empty when there is nothing to say */
+	int code;		 /* errno of the cause, 0 when there is none */
+	int exit_code;		 /* what the program should exit with, 0: the caller's default */
+	char msg[ERR_MSG_MAX];	 /* "operation object: cause", without a newline */
+	char hint[ERR_HINT_MAX]; /* what to do; empty when there is nothing to say */
 };
 
 /* An error whose cause is an errno: MSG is "fmt: no such file or directory". Returns -1. */

@@ -20,8 +20,9 @@ int file_read_fd(struct arena *a, int fd, const char *name, size_t max, char **r
 
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
 		if ((uint64_t)st.st_size > max)
-			return err_msg(e, "read %s: the file has %lld bytes, more than the %zu allowed",
-				       name, (long long)st.st_size, max);
+			return err_msg(
+				e, "read %s: the file has %lld bytes, more than the %zu allowed",
+				name, (long long)st.st_size, max);
 		cap = (size_t)st.st_size + 1;
 	}
 	buf = arena_alloc(a, cap + 1);

@@ -56,7 +56,8 @@ int file_remove_tree(int dirfd, const char *path, struct error *e);
 
 /* Sends or receives descriptors with a message (unix(7), SCM_RIGHTS). recv returns the number of
  * bytes (0: end of file), fills up to *nfds descriptors and sets *nfds to what came. */
-ssize_t fd_send(int sock, const void *buf, size_t len, const int *fds, size_t nfds, struct error *e);
+ssize_t fd_send(int sock, const void *buf, size_t len, const int *fds, size_t nfds,
+		struct error *e);
 ssize_t fd_recv(int sock, void *buf, size_t len, int *fds, size_t *nfds, struct error *e);
 
 #endif

@@ -29,7 +29,7 @@ enum json_type_id { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, 
 struct json_value {
 	enum json_type_id type;
 	bool boolean;
-	const char *text;	   /* string, or the digits of a number as they stood */
+	const char *text;	     /* string, or the digits of a number as they stood */
 	struct json_member *members; /* object: in order of appearance; array: keys are NULL */
 	size_t len;
 };
@@ -83,14 +83,20 @@ struct json_type {
 };
 
 /* One line of a table: FIELD of struct TYPE under KEY. _L for the kinds with a _len. */
-#define JF(type, field, key_, kind_, flags_) \
-	{ .key = key_, .kind = kind_, .flags = flags_, .off = offsetof(struct type, field) }
-#define JF_SUB(type, field, key_, kind_, flags_, sub_)                                        \
-	{ .key = key_, .kind = kind_, .flags = flags_, .off = offsetof(struct type, field), \
-	  .sub = sub_ }
-#define JF_L(type, field, key_, kind_, flags_, sub_)                                          \
-	{ .key = key_, .kind = kind_, .flags = flags_, .off = offsetof(struct type, field), \
-	  .off_len = offsetof(struct type, field##_len), .sub = sub_ }
+#define JF(type, field, key_, kind_, flags_)                                                     \
+	{                                                                                        \
+		.key = key_, .kind = kind_, .flags = flags_, .off = offsetof(struct type, field) \
+	}
+#define JF_SUB(type, field, key_, kind_, flags_, sub_)                                            \
+	{                                                                                         \
+		.key = key_, .kind = kind_, .flags = flags_, .off = offsetof(struct type, field), \
+		.sub = sub_                                                                       \
+	}
+#define JF_L(type, field, key_, kind_, flags_, sub_)                                              \
+	{                                                                                         \
+		.key = key_, .kind = kind_, .flags = flags_, .off = offsetof(struct type, field), \
+		.off_len = offsetof(struct type, field##_len), .sub = sub_                        \
+	}
 #define JSON_TYPE(name_, struct_, fields_) \
 	const struct json_type name_ = { #struct_, sizeof(struct struct_), fields_ }
 

@@ -60,8 +60,8 @@ static int decode_int(const struct json_value *v, int64_t min, int64_t max, int6
 	return 0;
 }
 
-static int decode_number(struct arena *a, const struct json_value *v, enum json_kind kind, void *out,
-			 const struct where *w, struct error *e)
+static int decode_number(struct arena *a, const struct json_value *v, enum json_kind kind,
+			 void *out, const struct where *w, struct error *e)
 {
 	int64_t i = 0;
 	uint64_t *u;

@@ -199,8 +199,8 @@ const struct json_value *json_get(const struct json_value *obj, const char *key)
 		return NULL;
 	for (size_t i = obj->len; i-- > 0;)
 		if (str_eq(obj->members[i].key, key))
-			return obj->members[i].value.type == JSON_NULL ? NULL :
-									 &obj->members[i].value;
+			return obj->members[i].value.type == JSON_NULL ? NULL
+								       : &obj->members[i].value;
 	return NULL;
 }
 

@@ -152,9 +152,9 @@ static void write_list(struct json_out *o, const struct json_field *f, const cha
 	const struct json_type *t = f->sub;
 	const char *items = *(char *const *)(const void *)(base + f->off);
 	size_t n = field_len(f, base);
-	size_t size = f->kind == J_U32S ? sizeof(uint32_t) :
-		      f->kind == J_MAP	? sizeof(struct json_pair) :
-					  t->size;
+	size_t size = f->kind == J_U32S	 ? sizeof(uint32_t)
+		      : f->kind == J_MAP ? sizeof(struct json_pair)
+					 : t->size;
 	bool map = f->kind == J_MAP || f->kind == J_OBJMAP;
 
 	if (map)

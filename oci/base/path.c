@@ -51,8 +51,8 @@ static int walk_step(struct walk *w, const char *name, int flags, mode_t mode, b
 	}
 	if (w->n == sizeof(w->fds) / sizeof(w->fds[0]))
 		return -ENAMETOOLONG;
-	fd = last ? openat(top, name, flags | O_NOFOLLOW | O_CLOEXEC, mode) :
-		    openat(top, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = last ? openat(top, name, flags | O_NOFOLLOW | O_CLOEXEC, mode)
+		  : openat(top, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	w->fds[w->n++] = fd;
@@ -104,9 +104,9 @@ static int walk_open(int rootfd, const char *path, int flags, mode_t mode)
 	}
 	if (r >= 0) {
 		/* A path that ended in "..", "." or "/" left a directory on top of the stack. */
-		r = fcntl(w.fds[w.n - 1], F_GETFL) & O_PATH && !(flags & O_PATH) ?
-			    openat(w.fds[w.n - 1], ".", flags | O_CLOEXEC, mode) :
-			    fcntl(w.fds[w.n - 1], F_DUPFD_CLOEXEC, 0);
+		r = fcntl(w.fds[w.n - 1], F_GETFL) & O_PATH && !(flags & O_PATH)
+			    ? openat(w.fds[w.n - 1], ".", flags | O_CLOEXEC, mode)
+			    : fcntl(w.fds[w.n - 1], F_DUPFD_CLOEXEC, 0);
 		if (r < 0)
 			r = -errno;
 	}
@@ -134,8 +134,8 @@ int path_try_open_in_root(int rootfd, const char *path, int flags, mode_t mode)
 			/* Some seccomp profiles answer EPERM for a call they do not know. */
 			struct open_how probe = { .flags = O_PATH | O_CLOEXEC };
 
-			if (errno == EPERM &&
-			    (fd = syscall(SYS_openat2, AT_FDCWD, ".", &probe, sizeof(probe))) >= 0) {
+			if (errno == EPERM && (fd = syscall(SYS_openat2, AT_FDCWD, ".", &probe,
+							    sizeof(probe))) >= 0) {
 				close((int)fd);
 				return -EPERM;
 			}
@@ -180,8 +180,8 @@ static int make_one(int rootfd, char *prefix, bool dir, mode_t mode)
 	if (dir)
 		return mkdirat(parent, name, mode) == 0 || errno == EEXIST ? 0 : -errno;
 	{
-		int fd = openat(parent, name,
-				O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, mode);
+		int fd = openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC,
+				mode);
 
 		if (fd >= 0)
 			close(fd);
@@ -212,7 +212,8 @@ static bool dangling(int rootfd, const char *prefix, char *out)
 	return len > 0 && len < PATH_MAX;
 }
 
-static int make_path(int rootfd, const char *path, bool dir, mode_t mode, int links, struct error *e)
+static int make_path(int rootfd, const char *path, bool dir, mode_t mode, int links,
+		     struct error *e)
 {
 	char buf[PATH_MAX], target[PATH_MAX];
 	size_t len = strlen(path), i = 0;
@@ -238,8 +239,8 @@ static int make_path(int rootfd, const char *path, bool dir, mode_t mode, int li
 		last = buf[end] == 0;
 		keep = buf[end];
 		buf[end] = 0;
-		fd = path_try_open_in_root(rootfd, buf,
-					   O_PATH | (dir || !last ? O_DIRECTORY : 0), 0);
+		fd = path_try_open_in_root(rootfd, buf, O_PATH | (dir || !last ? O_DIRECTORY : 0),
+					   0);
 		if (fd == -ENOENT && dangling(rootfd, buf, target)) {
 			fd = make_path(rootfd, target, dir || !last, last ? mode : 0755, links + 1,
 				       e);
@@ -292,8 +293,8 @@ int path_open_parent_in_root(struct arena *a, int rootfd, const char *path, bool
 		*slash = 0;
 		dir = p;
 	}
-	fd = make ? path_mkdirs_in_root(rootfd, dir, 0755, e) :
-		    path_open_in_root(rootfd, dir, O_PATH | O_DIRECTORY, 0, e);
+	fd = make ? path_mkdirs_in_root(rootfd, dir, 0755, e)
+		  : path_open_in_root(rootfd, dir, O_PATH | O_DIRECTORY, 0, e);
 	return fd;
 }
 

@@ -19,7 +19,8 @@ static inline bool str_has_prefix(const char *s, const char *prefix)
 }
 bool str_has_suffix(const char *s, const char *suffix);
 
-/* Decimal digits only (no sign, space, or +), the whole string, within [0, max]. False otherwise. */
+/* Decimal digits only (no sign, space, or +), the whole string, within [0, max]. False otherwise.
+ */
 bool str_to_u64(const char *s, uint64_t max, uint64_t *ret);
 /* The same with an optional '-' in front; the full range of int64_t. */
 bool str_to_i64(const char *s, int64_t *ret);

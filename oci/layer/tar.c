@@ -24,8 +24,8 @@ struct tar {
 };
 
 /* Go's tar reader, and with it docker and umoci, takes a tar whose last file ends it, without zeros
- * up to the block's end; libarchive wants them. They are made up only where the bytes that are there
- * end just where that file does: a tar that was cut short stays one. */
+ * up to the block's end; libarchive wants them. They are made up only where the bytes that are
+ * there end just where that file does: a tar that was cut short stays one. */
 static ssize_t last_padding(struct tar *t, const void **ret)
 {
 	static const char zeros[512];

@@ -23,10 +23,9 @@ static void add_mount(struct arena *a, struct oci_spec *s, const char *dest, con
 
 	if (s->mounts_len)
 		memcpy(m, s->mounts, s->mounts_len * sizeof(*m));
-	m[s->mounts_len++] = (struct oci_mount){ .destination = S(dest),
-						 .type = S(type),
-						 .source = S(source),
-						 .options = options };
+	m[s->mounts_len++] = (struct oci_mount){
+		.destination = S(dest), .type = S(type), .source = S(source), .options = options
+	};
 	s->mounts = m;
 }
 
@@ -64,8 +63,8 @@ static void default_mounts(struct arena *a, struct oci_spec *s, bool rootless)
 		  LIST("nosuid", "strictatime", "mode=755", "size=65536k"));
 	/* A single mapped id has no group 5 (tty). */
 	add_mount(a, s, "/dev/pts", "devpts", "devpts",
-		  rootless ? LIST("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620") :
-			     LIST("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620",
+		  rootless ? LIST("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620")
+			   : LIST("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620",
 				  "gid=5"));
 	add_mount(a, s, "/dev/shm", "tmpfs", "shm",
 		  LIST("nosuid", "noexec", "nodev", "mode=1777", "size=65536k"));
@@ -117,7 +116,7 @@ struct oci_spec *oci_spec_default(struct arena *a, bool rootless, uint32_t uid, 
 	l->masked_paths = LIST("/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys",
 			       "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
 			       "/proc/sched_debug", "/sys/firmware", "/proc/scsi");
-	l->readonly_paths = LIST("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
-				 "/proc/sysrq-trigger");
+	l->readonly_paths =
+		LIST("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger");
 	return s;
 }

@@ -6,7 +6,10 @@
 #include <linux/sched.h>
 #include <seccomp.h>
 
-#define END { .key = NULL }
+#define END                 \
+	{                   \
+		.key = NULL \
+	}
 
 static const struct json_field id_mapping_fields[] = {
 	JF(oci_id_mapping, container_id, "containerID", J_U32, J_REQUIRED | J_ALWAYS),
@@ -70,10 +73,14 @@ static const struct json_field capabilities_fields[] = {
 static JSON_TYPE(capabilities_type, oci_capabilities, capabilities_fields);
 
 static const struct json_enum scheduler_policies[] = {
-	{ "SCHED_OTHER", SCHED_NORMAL + 1 }, { "SCHED_FIFO", SCHED_FIFO + 1 },
-	{ "SCHED_RR", SCHED_RR + 1 },	     { "SCHED_BATCH", SCHED_BATCH + 1 },
-	{ "SCHED_ISO", 4 + 1 },		     { "SCHED_IDLE", SCHED_IDLE + 1 },
-	{ "SCHED_DEADLINE", SCHED_DEADLINE + 1 }, { NULL, 0 },
+	{ "SCHED_OTHER", SCHED_NORMAL + 1 },
+	{ "SCHED_FIFO", SCHED_FIFO + 1 },
+	{ "SCHED_RR", SCHED_RR + 1 },
+	{ "SCHED_BATCH", SCHED_BATCH + 1 },
+	{ "SCHED_ISO", 4 + 1 },
+	{ "SCHED_IDLE", SCHED_IDLE + 1 },
+	{ "SCHED_DEADLINE", SCHED_DEADLINE + 1 },
+	{ NULL, 0 },
 };
 static const struct json_field scheduler_fields[] = {
 	JF_SUB(oci_scheduler, policy, "policy", J_ENUM, J_REQUIRED, scheduler_policies),
@@ -149,9 +156,9 @@ static const struct json_field hooks_fields[] = {
 static JSON_TYPE(hooks_type, oci_hooks, hooks_fields);
 
 static const struct json_enum namespace_types[] = {
-	{ "pid", CLONE_NEWPID },   { "network", CLONE_NEWNET }, { "mount", CLONE_NEWNS },
-	{ "ipc", CLONE_NEWIPC },   { "uts", CLONE_NEWUTS },	{ "user", CLONE_NEWUSER },
-	{ "cgroup", CLONE_NEWCGROUP }, { "time", CLONE_NEWTIME }, { NULL, 0 },
+	{ "pid", CLONE_NEWPID },       { "network", CLONE_NEWNET }, { "mount", CLONE_NEWNS },
+	{ "ipc", CLONE_NEWIPC },       { "uts", CLONE_NEWUTS },	    { "user", CLONE_NEWUSER },
+	{ "cgroup", CLONE_NEWCGROUP }, { "time", CLONE_NEWTIME },   { NULL, 0 },
 };
 static const struct json_field namespace_fields[] = {
 	JF_SUB(oci_namespace, type, "type", J_ENUM, J_REQUIRED, namespace_types),
@@ -301,10 +308,14 @@ static const struct json_field resources_fields[] = {
 JSON_TYPE(oci_resources_type, oci_resources, resources_fields);
 
 static const struct json_enum seccomp_operators[] = {
-	{ "SCMP_CMP_NE", SCMP_CMP_NE }, { "SCMP_CMP_LT", SCMP_CMP_LT },
-	{ "SCMP_CMP_LE", SCMP_CMP_LE }, { "SCMP_CMP_EQ", SCMP_CMP_EQ },
-	{ "SCMP_CMP_GE", SCMP_CMP_GE }, { "SCMP_CMP_GT", SCMP_CMP_GT },
-	{ "SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ }, { NULL, 0 },
+	{ "SCMP_CMP_NE", SCMP_CMP_NE },
+	{ "SCMP_CMP_LT", SCMP_CMP_LT },
+	{ "SCMP_CMP_LE", SCMP_CMP_LE },
+	{ "SCMP_CMP_EQ", SCMP_CMP_EQ },
+	{ "SCMP_CMP_GE", SCMP_CMP_GE },
+	{ "SCMP_CMP_GT", SCMP_CMP_GT },
+	{ "SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ },
+	{ NULL, 0 },
 };
 static const struct json_field syscall_arg_fields[] = {
 	JF(oci_syscall_arg, index, "index", J_PU32, J_REQUIRED),
@@ -361,14 +372,10 @@ static const struct json_field personality_fields[] = {
 static JSON_TYPE(personality_type, oci_personality, personality_fields);
 
 static const struct json_enum memory_policy_modes[] = {
-	{ "MPOL_DEFAULT", MPOL_DEFAULT + 1 },
-	{ "MPOL_PREFERRED", MPOL_PREFERRED + 1 },
-	{ "MPOL_BIND", MPOL_BIND + 1 },
-	{ "MPOL_INTERLEAVE", MPOL_INTERLEAVE + 1 },
-	{ "MPOL_LOCAL", MPOL_LOCAL + 1 },
-	{ "MPOL_PREFERRED_MANY", MPOL_PREFERRED_MANY + 1 },
-	{ "MPOL_WEIGHTED_INTERLEAVE", 6 + 1 },
-	{ NULL, 0 },
+	{ "MPOL_DEFAULT", MPOL_DEFAULT + 1 },  { "MPOL_PREFERRED", MPOL_PREFERRED + 1 },
+	{ "MPOL_BIND", MPOL_BIND + 1 },	       { "MPOL_INTERLEAVE", MPOL_INTERLEAVE + 1 },
+	{ "MPOL_LOCAL", MPOL_LOCAL + 1 },      { "MPOL_PREFERRED_MANY", MPOL_PREFERRED_MANY + 1 },
+	{ "MPOL_WEIGHTED_INTERLEAVE", 6 + 1 }, { NULL, 0 },
 };
 static const struct json_field memory_policy_fields[] = {
 	JF_SUB(oci_memory_policy, mode, "mode", J_ENUM, J_REQUIRED, memory_policy_modes),
@@ -379,10 +386,14 @@ static const struct json_field memory_policy_fields[] = {
 static JSON_TYPE(memory_policy_type, oci_memory_policy, memory_policy_fields);
 
 static const struct json_enum propagations[] = {
-	{ "private", OCI_PROPAGATION_PRIVATE },	  { "shared", OCI_PROPAGATION_SHARED },
-	{ "slave", OCI_PROPAGATION_SLAVE },	  { "unbindable", OCI_PROPAGATION_UNBINDABLE },
-	{ "rprivate", OCI_PROPAGATION_PRIVATE },  { "rshared", OCI_PROPAGATION_SHARED },
-	{ "rslave", OCI_PROPAGATION_SLAVE },	  { "runbindable", OCI_PROPAGATION_UNBINDABLE },
+	{ "private", OCI_PROPAGATION_PRIVATE },
+	{ "shared", OCI_PROPAGATION_SHARED },
+	{ "slave", OCI_PROPAGATION_SLAVE },
+	{ "unbindable", OCI_PROPAGATION_UNBINDABLE },
+	{ "rprivate", OCI_PROPAGATION_PRIVATE },
+	{ "rshared", OCI_PROPAGATION_SHARED },
+	{ "rslave", OCI_PROPAGATION_SLAVE },
+	{ "runbindable", OCI_PROPAGATION_UNBINDABLE },
 	{ NULL, 0 },
 };
 static const struct json_field linux_fields[] = {

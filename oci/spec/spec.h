@@ -251,8 +251,12 @@ struct oci_linux {
 	const struct json_value *intel_rdt; /* known by name, refused */
 };
 
-enum { OCI_PROPAGATION_PRIVATE = 1, OCI_PROPAGATION_SHARED, OCI_PROPAGATION_SLAVE,
-       OCI_PROPAGATION_UNBINDABLE };
+enum {
+	OCI_PROPAGATION_PRIVATE = 1,
+	OCI_PROPAGATION_SHARED,
+	OCI_PROPAGATION_SLAVE,
+	OCI_PROPAGATION_UNBINDABLE
+};
 
 struct oci_spec {
 	char *oci_version;

@@ -61,9 +61,9 @@ static const char *namespace_name(int type)
 	static const struct {
 		int type;
 		const char *name;
-	} names[] = { { CLONE_NEWPID, "pid" },	   { CLONE_NEWNET, "network" },
-		      { CLONE_NEWNS, "mount" },	   { CLONE_NEWIPC, "ipc" },
-		      { CLONE_NEWUTS, "uts" },	   { CLONE_NEWUSER, "user" },
+	} names[] = { { CLONE_NEWPID, "pid" },	     { CLONE_NEWNET, "network" },
+		      { CLONE_NEWNS, "mount" },	     { CLONE_NEWIPC, "ipc" },
+		      { CLONE_NEWUTS, "uts" },	     { CLONE_NEWUSER, "user" },
 		      { CLONE_NEWCGROUP, "cgroup" }, { CLONE_NEWTIME, "time" } };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -81,8 +81,10 @@ static int check_namespaces(const struct oci_spec *s, struct error *e)
 	for (size_t i = 0; i < l->namespaces_len; i++)
 		for (size_t k = 0; k < i; k++)
 			if (l->namespaces[i].type == l->namespaces[k].type)
-				return err_msg(e, "linux.namespaces[%zu]: the %s namespace is listed "
-						  "twice", i, namespace_name(l->namespaces[i].type));
+				return err_msg(e,
+					       "linux.namespaces[%zu]: the %s namespace is listed "
+					       "twice",
+					       i, namespace_name(l->namespaces[i].type));
 	if (user && user->path && *user->path) {
 		/* The mappings are the joined namespace's own: what is given is not used. */
 	} else if (user && (!l->uid_mappings_len || !l->gid_mappings_len)) {
@@ -174,14 +176,13 @@ int oci_spec_validate(const struct oci_spec *s, struct error *e)
 	for (size_t i = 0; i < s->mounts_len; i++)
 		if (!s->mounts[i].destination[0])
 			return err_msg(e, "mounts[%zu].destination: empty", i);
-	if (h && (check_hooks(h->prestart, h->prestart_len, "prestart", e) < 0 ||
-		  check_hooks(h->create_runtime, h->create_runtime_len, "createRuntime", e) < 0 ||
-		  check_hooks(h->create_container, h->create_container_len, "createContainer", e) <
-			  0 ||
-		  check_hooks(h->start_container, h->start_container_len, "startContainer", e) <
-			  0 ||
-		  check_hooks(h->poststart, h->poststart_len, "poststart", e) < 0 ||
-		  check_hooks(h->poststop, h->poststop_len, "poststop", e) < 0))
+	if (h &&
+	    (check_hooks(h->prestart, h->prestart_len, "prestart", e) < 0 ||
+	     check_hooks(h->create_runtime, h->create_runtime_len, "createRuntime", e) < 0 ||
+	     check_hooks(h->create_container, h->create_container_len, "createContainer", e) < 0 ||
+	     check_hooks(h->start_container, h->start_container_len, "startContainer", e) < 0 ||
+	     check_hooks(h->poststart, h->poststart_len, "poststart", e) < 0 ||
+	     check_hooks(h->poststop, h->poststop_len, "poststop", e) < 0))
 		return -1;
 	if (!s->linux_)
 		return err_msg(e, "linux: required, and not there");

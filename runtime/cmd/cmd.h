@@ -10,10 +10,10 @@
 /* The global options, as parsed. */
 struct cmd_context {
 	struct arena *arena;
-	const char *program;  /* base name the program was started under ("mrun", "runc") */
-	const char *root;     /* --root, NULL: the default of state_root() */
-	const char *log;      /* --log FILE */
-	bool log_json;	      /* --log-format json */
+	const char *program; /* base name the program was started under ("mrun", "runc") */
+	const char *root;    /* --root, NULL: the default of state_root() */
+	const char *log;     /* --log FILE */
+	bool log_json;	     /* --log-format json */
 	bool debug;
 	bool systemd_cgroup;  /* --systemd-cgroup or --cgroup-manager systemd */
 	bool cgroup_disabled; /* --cgroup-manager disabled */

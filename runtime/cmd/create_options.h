@@ -11,23 +11,35 @@ struct create_args {
 	int preserve_fds;
 };
 /* The lines of the option table. */
-#define CREATE_OPTS                                                                              \
-	{ "bundle", 'b', OPT_STR, offsetof(struct create_args, bundle), "DIR",                   \
-	  "path to the bundle, by default the current directory" },                              \
-	{ "config", 'f', OPT_STR, offsetof(struct create_args, config), "FILE",                  \
-	  "the configuration, by default config.json in the bundle" },                           \
-	{ "console-socket", 0, OPT_STR, offsetof(struct create_args, console_socket), "PATH",    \
-	  "socket that receives the terminal's master" },                                        \
-	{ "pidfd-socket", 0, OPT_STR, offsetof(struct create_args, pidfd_socket), "PATH",        \
-	  "socket that receives a pidfd of the first process" },                                 \
-	{ "pid-file", 0, OPT_STR, offsetof(struct create_args, pid_file), "FILE",                \
-	  "write the process id there" },                                                        \
-	{ "no-pivot", 0, OPT_BOOL, offsetof(struct create_args, no_pivot), NULL,                 \
-	  "do not use pivot_root (for a root on a ramdisk)" },                                   \
-	{ "no-new-keyring", 0, OPT_BOOL, offsetof(struct create_args, no_new_keyring), NULL,     \
-	  "keep the caller's session keyring" },                                                 \
-	{ "preserve-fds", 0, OPT_INT, offsetof(struct create_args, preserve_fds), "N",           \
-	  "pass N further descriptors, from 3 on" }
+#define CREATE_OPTS                                                                          \
+	{ "bundle", 'b',                                                                     \
+	  OPT_STR,  offsetof(struct create_args, bundle),                                    \
+	  "DIR",    "path to the bundle, by default the current directory" },                \
+		{ "config", 'f',                                                             \
+		  OPT_STR,  offsetof(struct create_args, config),                            \
+		  "FILE",   "the configuration, by default config.json in the bundle" },     \
+		{ "console-socket", 0,                                                       \
+		  OPT_STR,	    offsetof(struct create_args, console_socket),            \
+		  "PATH",	    "socket that receives the terminal's master" },          \
+		{ "pidfd-socket", 0,                                                         \
+		  OPT_STR,	  offsetof(struct create_args, pidfd_socket),                \
+		  "PATH",	  "socket that receives a pidfd of the first process" },     \
+		{ "pid-file", 0,                                                             \
+		  OPT_STR,    offsetof(struct create_args, pid_file),                        \
+		  "FILE",     "write the process id there" },                                \
+		{ "no-pivot", 0,                                                             \
+		  OPT_BOOL,   offsetof(struct create_args, no_pivot),                        \
+		  NULL,	      "do not use pivot_root (for a root on a ramdisk)" },           \
+		{ "no-new-keyring",                                                          \
+		  0,                                                                         \
+		  OPT_BOOL,                                                                  \
+		  offsetof(struct create_args, no_new_keyring),                              \
+		  NULL,                                                                      \
+		  "keep the caller's session keyring" },                                     \
+	{                                                                                    \
+		"preserve-fds", 0, OPT_INT, offsetof(struct create_args, preserve_fds), "N", \
+			"pass N further descriptors, from 3 on"                              \
+	}
 
 /* Reads the bundle and fills O; returns the specification or NULL. */
 struct oci_spec *create_options_load(struct cmd_context *c, const struct create_args *args,

@@ -56,22 +56,22 @@ static void capabilities(struct json_out *o)
 
 static void seccomp(struct json_out *o)
 {
-	static const char *const actions[] = { "SCMP_ACT_ALLOW",	"SCMP_ACT_ERRNO",
-					       "SCMP_ACT_KILL",		"SCMP_ACT_KILL_PROCESS",
-					       "SCMP_ACT_KILL_THREAD",	"SCMP_ACT_LOG",
-					       "SCMP_ACT_NOTIFY",	"SCMP_ACT_TRACE",
-					       "SCMP_ACT_TRAP",		NULL };
-	static const char *const operators[] = { "SCMP_CMP_EQ", "SCMP_CMP_GE",
-						 "SCMP_CMP_GT", "SCMP_CMP_LE",
-						 "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
+	static const char *const actions[] = { "SCMP_ACT_ALLOW",       "SCMP_ACT_ERRNO",
+					       "SCMP_ACT_KILL",	       "SCMP_ACT_KILL_PROCESS",
+					       "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG",
+					       "SCMP_ACT_NOTIFY",      "SCMP_ACT_TRACE",
+					       "SCMP_ACT_TRAP",	       NULL };
+	static const char *const operators[] = { "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT",
+						 "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
 						 "SCMP_CMP_NE", NULL };
 	static const char *const archs[] = {
-		"SCMP_ARCH_AARCH64",  "SCMP_ARCH_ARM",	     "SCMP_ARCH_MIPS",
-		"SCMP_ARCH_MIPS64",   "SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL",
+		"SCMP_ARCH_AARCH64",  "SCMP_ARCH_ARM",	       "SCMP_ARCH_MIPS",
+		"SCMP_ARCH_MIPS64",   "SCMP_ARCH_MIPS64N32",   "SCMP_ARCH_MIPSEL",
 		"SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC",
-		"SCMP_ARCH_PPC64",    "SCMP_ARCH_PPC64LE",   "SCMP_ARCH_RISCV64",
-		"SCMP_ARCH_S390",     "SCMP_ARCH_S390X",     "SCMP_ARCH_X32",
-		"SCMP_ARCH_X86",      "SCMP_ARCH_X86_64",    NULL };
+		"SCMP_ARCH_PPC64",    "SCMP_ARCH_PPC64LE",     "SCMP_ARCH_RISCV64",
+		"SCMP_ARCH_S390",     "SCMP_ARCH_S390X",       "SCMP_ARCH_X32",
+		"SCMP_ARCH_X86",      "SCMP_ARCH_X86_64",      NULL
+	};
 	static const char *const flags[] = { "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG",
 					     "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
 					     "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", NULL };
@@ -119,8 +119,12 @@ static void linux_part(struct json_out *o)
 
 int cmd_features(struct cmd_context *c, int argc, char **argv, struct error *e)
 {
-	static const char *const hooks[] = { "prestart",	"createRuntime", "createContainer",
-					     "startContainer", "poststart",	  "poststop",
+	static const char *const hooks[] = { "prestart",
+					     "createRuntime",
+					     "createContainer",
+					     "startContainer",
+					     "poststart",
+					     "poststop",
 					     NULL };
 	struct json_out *o;
 	char **rest;

@@ -47,7 +47,7 @@ struct run {
 	char *id, *state_id;
 	const char *user;
 	const char *driver; /* MRUN_STORAGE_DRIVER, NULL: whatever works */
-	int rootfs_fd; /* a copy instead of an overlay */
+	int rootfs_fd;	    /* a copy instead of an overlay */
 	char **volumes;
 };
 
@@ -78,9 +78,9 @@ static int seccomp(struct run *r, struct error *e)
 
 	if (r->plan.seccomp_unconfined)
 		return 0;
-	s->seccomp = r->plan.seccomp_file ?
-			     seccomp_profile_load(r->a, r->plan.seccomp_file, s->caps, e) :
-			     seccomp_default_profile(r->a, s->caps);
+	s->seccomp = r->plan.seccomp_file
+			     ? seccomp_profile_load(r->a, r->plan.seccomp_file, s->caps, e)
+			     : seccomp_default_profile(r->a, s->caps);
 	return s->seccomp ? 0 : err_wrap(e, "--security-opt seccomp");
 }
 
@@ -208,8 +208,10 @@ static int root_filesystem(struct run *r, struct error *e)
 	if (overlay_possible(r->slot.fd))
 		return 0;
 	/* Nor does fuse-overlayfs work on one: programs of other users cannot be executed there. */
-	return copy_rootfs(r, "the layer cache's file system has no user attributes, which an "
-			      "overlay needs", e);
+	return copy_rootfs(r,
+			   "the layer cache's file system has no user attributes, which an "
+			   "overlay needs",
+			   e);
 }
 
 /* The directories of -v PATH and of the image that no mount covers. */
@@ -272,8 +274,9 @@ static int start(struct run *r, struct error *e)
 		.interactive = r->opt.interactive,
 		.tty = r->opt.tty,
 		.hostname_optional = !r->opt.hostname,
-		.stop_signal = p->stop_signal ? p->stop_signal :
-			       image_signal && value_signal(image_signal) ? image_signal : NULL,
+		.stop_signal = p->stop_signal				    ? p->stop_signal
+			       : image_signal && value_signal(image_signal) ? image_signal
+									    : NULL,
 	};
 	struct oci_spec *spec;
 	int code;

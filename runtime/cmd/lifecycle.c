@@ -30,7 +30,8 @@ static int release(struct container *ct, struct oci_spec *spec, struct error *e)
 		struct shim_report report;
 	} answer;
 	_cleanup_fd_ int go = openat(ct->dir_fd, "exec.fifo", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	_cleanup_fd_ int result = openat(ct->dir_fd, "result.fifo", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	_cleanup_fd_ int result =
+		openat(ct->dir_fd, "result.fifo", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	size_t got = 0;
 
 	if (go < 0 || result < 0)
@@ -88,7 +89,8 @@ int cmd_start(struct cmd_context *c, int argc, char **argv, struct error *e)
 	if (st == STATUS_STOPPED)
 		return err_msg(e, "cannot start a container that has stopped");
 	if (st != STATUS_CREATED)
-		return err_msg(e, "cannot start a container in the %s state", state_status_name(st));
+		return err_msg(e, "cannot start a container in the %s state",
+			       state_status_name(st));
 	if (release(&ct, spec, e) < 0) {
 		e->exit_code = 0;
 		return -1;
@@ -199,9 +201,9 @@ int cmd_kill(struct cmd_context *c, int argc, char **argv, struct error *e)
 	st = state_status(c->arena, &ct, false);
 	cg = own_cgroup(c, &ct);
 	if (args.all) {
-		r = cg && cgroup_exists(cg) ? cgroup_kill(cg, sig, e) :
-		    st != STATUS_STOPPED    ? signal_init(&ct, sig, e) :
-					      0;
+		r = cg && cgroup_exists(cg) ? cgroup_kill(cg, sig, e)
+		    : st != STATUS_STOPPED  ? signal_init(&ct, sig, e)
+					    : 0;
 	} else if (st == STATUS_STOPPED) {
 		/* Others of it may live on where it has no pid namespace of its own. */
 		if (sig == SIGKILL && cg && !ct.record->new_pid_namespace) {
@@ -333,6 +335,6 @@ int cmd_delete(struct cmd_context *c, int argc, char **argv, struct error *e)
 
 	if (r)
 		return r < 0 ? -1 : 0;
-	return args.regex ? delete_matching(c, rest[0], args.force, e) :
-			    delete_one(c, rest[0], args.force, e);
+	return args.regex ? delete_matching(c, rest[0], args.force, e)
+			  : delete_one(c, rest[0], args.force, e);
 }

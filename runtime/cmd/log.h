@@ -1,4 +1,5 @@
-/* The log: --log FILE, --log-format, --debug, in the shape of logrus, which clients of runc parse. */
+/* The log: --log FILE, --log-format, --debug, in the shape of logrus, which clients of runc parse.
+ */
 #ifndef MRUN_RUNTIME_CMD_LOG_H
 #define MRUN_RUNTIME_CMD_LOG_H
 

@@ -197,5 +197,6 @@ void opt_help(const struct opt_spec *s)
 				 o->arg ? o->arg : "");
 		printf("   %-34s %s\n", left, o->help);
 	}
-	printf("   %-34s %s\n", find_letter(s, 'h') ? "    --help" : "-h, --help", "show this help");
+	printf("   %-34s %s\n", find_letter(s, 'h') ? "    --help" : "-h, --help",
+	       "show this help");
 }

@@ -24,8 +24,8 @@ struct opt {
 	const char *name; /* NULL ends the table */
 	char letter;	  /* 0: none */
 	unsigned char kind;
-	size_t off;	  /* of the field in the structure that OUT points to */
-	const char *arg;  /* name of the value in the help, NULL for bools */
+	size_t off;	 /* of the field in the structure that OUT points to */
+	const char *arg; /* name of the value in the help, NULL for bools */
 	const char *help;
 };
 struct opt_spec {
@@ -34,14 +34,14 @@ struct opt_spec {
 	const char *summary;	 /* one line */
 	const char *description; /* more lines, or NULL */
 	const struct opt *opts;
-	int min_args, max_args;	 /* positional arguments; max -1: any number */
-	bool stop_at_first;	 /* the first positional argument ends the options (exec, IMAGE) */
-	bool single_dash;	 /* -name means --name, as Go's flag package has it */
+	int min_args, max_args; /* positional arguments; max -1: any number */
+	bool stop_at_first;	/* the first positional argument ends the options (exec, IMAGE) */
+	bool single_dash;	/* -name means --name, as Go's flag package has it */
 };
 
 /* Parses argv[1..]; fills OUT; *ret_args are the positional ones (NULL-terminated, their number in
- * *ret_nargs). Returns 0; 1 when help was asked for and printed (the command returns 0 then); -1 with
- * E for anything unknown, missing or malformed. */
+ * *ret_nargs). Returns 0; 1 when help was asked for and printed (the command returns 0 then); -1
+ * with E for anything unknown, missing or malformed. */
 int opt_parse(struct arena *a, const struct opt_spec *s, int argc, char **argv, void *out,
 	      char ***ret_args, int *ret_nargs, struct error *e);
 

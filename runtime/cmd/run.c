@@ -54,8 +54,9 @@ int cmd_run(struct cmd_context *c, int argc, char **argv, struct error *e)
 	if (r) {
 		if (r < 0) {
 			e->hint[0] = 0; /* docker's habit is more likely than a slip of the keys */
-			err_hint(e, "mrun run takes an OCI bundle; an image is run without the word "
-				    "run: mrun [OPTIONS] IMAGE");
+			err_hint(e,
+				 "mrun run takes an OCI bundle; an image is run without the word "
+				 "run: mrun [OPTIONS] IMAGE");
 		}
 		return r < 0 ? -1 : 0;
 	}

@@ -17,12 +17,12 @@
 
 /* A root that is put together from unpacked layers, inside the container's own mount namespace. */
 struct overlay_root {
-	int cache_fd;	/* the directory that the names of the layers are relative to */
-	char **lower;	/* top first, NULL-terminated, short relative names */
-	int slot_fd;	/* a directory with "u" (upper) and "w" (work) in it, owned by the mapped root;
-			   -1: the upper lies on a tmpfs of the container's own */
+	int cache_fd; /* the directory that the names of the layers are relative to */
+	char **lower; /* top first, NULL-terminated, short relative names */
+	int slot_fd; /* a directory with "u" (upper) and "w" (work) in it, owned by the mapped root;
+			-1: the upper lies on a tmpfs of the container's own */
 	const char *slot_name; /* its name below cache_fd */
-	bool fuse;	/* by fuse-overlayfs instead of the kernel's overlay */
+	bool fuse;	       /* by fuse-overlayfs instead of the kernel's overlay */
 };
 
 /* A small file that the container sees at PATH, whatever the image has there. */
@@ -35,27 +35,27 @@ struct container_file {
 
 struct container_options {
 	const char *id;
-	const char *bundle;	/* absolute path of the bundle; image mode: NULL */
+	const char *bundle; /* absolute path of the bundle; image mode: NULL */
 	const char *pid_file, *console_socket, *pidfd_socket;
 	bool detach, keep, no_pivot, no_new_keyring, no_subreaper;
 	int preserve_fds;
 
 	/* Image mode. */
-	const struct idmap *idmap;	   /* instead of spec->linux.uidMappings */
+	const struct idmap *idmap;	    /* instead of spec->linux.uidMappings */
 	const struct overlay_root *overlay; /* instead of spec->root.path; NULL: spec->root.path */
-	int rootfs_fd;			   /* O_PATH of a directory to use as root; -1: none */
-	const char *user;		   /* docker's USER string, resolved in the container's own
-					      /etc/passwd; NULL: spec->process.user */
-	char *const *group_add;		   /* names or numbers, NULL-terminated, may be NULL */
-	char *const *volumes;		   /* directories of the container's own, NULL-terminated; see
-					      volumes.h */
+	int rootfs_fd;			    /* O_PATH of a directory to use as root; -1: none */
+	const char *user;		    /* docker's USER string, resolved in the container's own
+					       /etc/passwd; NULL: spec->process.user */
+	char *const *group_add;		    /* names or numbers, NULL-terminated, may be NULL */
+	char *const *volumes; /* directories of the container's own, NULL-terminated; see
+				 volumes.h */
 	const struct container_file *files; /* bind-mounted over what the image has */
 	size_t files_len;
-	bool init;			   /* an init of ours as pid 1 (docker's --init) */
-	bool interactive;		   /* stdin is passed on (docker's -i) */
-	bool tty;			   /* attach our terminal (foreground) */
+	bool init;	  /* an init of ours as pid 1 (docker's --init) */
+	bool interactive; /* stdin is passed on (docker's -i) */
+	bool tty;	  /* attach our terminal (foreground) */
 	const char *stop_signal;
-	bool hostname_optional;		   /* the host name is our own choice: go on without it */
+	bool hostname_optional; /* the host name is our own choice: go on without it */
 	/* Called in the parent when the namespaces of process PID exist and before the command
 	 * starts; NULL: nothing to do. A failure ends the container. */
 	int (*setup_network)(void *ctx, pid_t pid, struct error *e);

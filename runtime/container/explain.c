@@ -110,20 +110,27 @@ static void hint_missing(const char *program, const struct shim_report *r, struc
 
 	if (elf_interpreter(r, interp, sizeof(interp))) {
 		if (strstr(interp, "ld-musl"))
-			err_hint(e, "%s is there, but its ELF interpreter %s is missing in the image: "
-				    "it was linked against musl and the image has no musl; link it "
-				    "statically, or use an Alpine base", program, interp);
+			err_hint(e,
+				 "%s is there, but its ELF interpreter %s is missing in the image: "
+				 "it was linked against musl and the image has no musl; link it "
+				 "statically, or use an Alpine base",
+				 program, interp);
 		else
-			err_hint(e, "%s is there, but its ELF interpreter %s is missing in the image: "
-				    "it was linked against glibc and the image has none; link it "
-				    "statically (Go: CGO_ENABLED=0), or use a glibc base such as "
-				    "debian", program, interp);
+			err_hint(e,
+				 "%s is there, but its ELF interpreter %s is missing in the image: "
+				 "it was linked against glibc and the image has none; link it "
+				 "statically (Go: CGO_ENABLED=0), or use a glibc base such as "
+				 "debian",
+				 program, interp);
 	} else if (script_interpreter(r, interp, sizeof(interp))) {
 		if (str_has_suffix(interp, "\r"))
-			err_hint(e, "the first line of %s ends in a carriage return: save the file "
-				    "with Unix line ends", program);
+			err_hint(e,
+				 "the first line of %s ends in a carriage return: save the file "
+				 "with Unix line ends",
+				 program);
 		else
-			err_hint(e, "%s is a script, and its interpreter %s is missing in the image",
+			err_hint(e,
+				 "%s is a script, and its interpreter %s is missing in the image",
 				 program, interp);
 	} else if (!r->head_len) {
 		err_hint(e, "there is no %s in the image: check COPY and CMD of the final stage",
@@ -144,15 +151,18 @@ int explain_exec(const char *program, const struct shim_report *r, struct error 
 		if (r->head_len > 19 && memcmp(r->head, ELFMAG, SELFMAG) == 0) {
 			memcpy(&machine, r->head + 18, sizeof(machine));
 			if (machine != OUR_MACHINE)
-				err_hint(e, "%s was built for %s and this machine is %s: build the "
-					    "image for it, or choose with --platform", program,
-					 machine_name(machine), machine_name(OUR_MACHINE));
+				err_hint(e,
+					 "%s was built for %s and this machine is %s: build the "
+					 "image for it, or choose with --platform",
+					 program, machine_name(machine), machine_name(OUR_MACHINE));
 		} else if (!script_interpreter(r, interp, sizeof(interp))) {
 			err_hint(e, "%s is neither a program nor a script with a #! line", program);
 		}
 	} else if (r->err == EACCES) {
-		err_hint(e, "%s may not be executed by this user: is it a file with mode +x, on a "
-			    "mount without noexec?", program);
+		err_hint(e,
+			 "%s may not be executed by this user: is it a file with mode +x, on a "
+			 "mount without noexec?",
+			 program);
 	}
 	return -1;
 }

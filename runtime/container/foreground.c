@@ -123,10 +123,9 @@ static int loop(int sigs, pid_t pid, struct relay *r, bool interrupts_end, struc
 
 int foreground_wait(pid_t pid, int master, bool pass_stdin, bool interrupts_end, struct error *e)
 {
-	struct relay r = { .master = master,
-			   .use_stdin = pass_stdin,
-			   .stdin_open = true,
-			   .master_open = true };
+	struct relay r = {
+		.master = master, .use_stdin = pass_stdin, .stdin_open = true, .master_open = true
+	};
 	_cleanup_fd_ int sigs = -1;
 	sigset_t set;
 

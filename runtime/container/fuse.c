@@ -1,8 +1,8 @@
 /*
  * See fuse.h. mrun forks a holder; the holder enters the container's user namespace, makes a mount
- * namespace, starts fuse-overlayfs, waits until it has mounted and passes a clone of the mount back.
- * Each dies with its parent, so nothing outlives mrun. The program is found in a fixed list of
- * directories and gets no environment.
+ * namespace, starts fuse-overlayfs, waits until it has mounted and passes a clone of the mount
+ * back. Each dies with its parent, so nothing outlives mrun. The program is found in a fixed list
+ * of directories and gets no environment.
  */
 #include "runtime/container/fuse.h"
 
@@ -163,8 +163,12 @@ int fuse_overlayfs_start(struct arena *a, const struct overlay_root *o, const ch
 			 pid_t pid, pid_t *ret_pid, struct error *e)
 {
 	const char *lower = o->lower[0];
-	char *argv[] = { (char *)(uintptr_t)host_program(a, "fuse-overlayfs"), (char *)(uintptr_t)"-f",
-			 (char *)(uintptr_t)"-o", NULL, NULL, NULL };
+	char *argv[] = { (char *)(uintptr_t)host_program(a, "fuse-overlayfs"),
+			 (char *)(uintptr_t) "-f",
+			 (char *)(uintptr_t) "-o",
+			 NULL,
+			 NULL,
+			 NULL };
 	struct holder h = { .argv = argv, .cache_path = cache_path, .container = pid };
 	struct error answer;
 	int pair[2], tree = -1;

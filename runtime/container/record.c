@@ -88,8 +88,8 @@ struct container_record *record_make(struct cmd_context *c, const struct oci_spe
 	r->oci_version = spec->oci_version;
 	r->id = arena_strdup(c->arena, o->id);
 	r->bundle = o->bundle ? arena_strdup(c->arena, o->bundle) : NULL;
-	r->rootfs = o->overlay ? NULL :
-				 path_join(c->arena, o->bundle ? o->bundle : "/", spec->root->path);
+	r->rootfs = o->overlay ? NULL
+			       : path_join(c->arena, o->bundle ? o->bundle : "/", spec->root->path);
 	r->created = now_text(c->arena);
 	r->owner = geteuid();
 	r->annotations = spec->annotations;

@@ -131,12 +131,14 @@ static int lock(int fd, const char *id, struct error *e)
 	}
 }
 
-/* Whoever works on the container for longer than this may have started us (a hook that calls exec). */
+/* Whoever works on the container for longer than this may have started us (a hook that calls exec).
+ */
 static void lock_shared(int fd)
 {
 	struct timespec pause = { 0, 5000000 };
 
-	for (int waited = 0; waited < SHARED_WAIT_MS && flock(fd, LOCK_SH | LOCK_NB) < 0; waited += 5)
+	for (int waited = 0; waited < SHARED_WAIT_MS && flock(fd, LOCK_SH | LOCK_NB) < 0;
+	     waited += 5)
 		nanosleep(&pause, NULL);
 }
 
@@ -268,9 +270,9 @@ static int open_one(struct arena *a, const char *root, const char *id, enum lock
 	fd = open(arena_printf(a, "%s/%s", root, id),
 		  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ?
-			       not_there(id, e) :
-			       err_sys(e, errno, "open the state of container %s", id);
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+			       ? not_there(id, e)
+			       : err_sys(e, errno, "open the state of container %s", id);
 	if (kind == LOCK_ALONE && lock(fd, id, e) < 0)
 		return -1;
 	if (kind == LOCK_SHARED)

@@ -24,7 +24,7 @@ enum status { STATUS_CREATING, STATUS_CREATED, STATUS_RUNNING, STATUS_PAUSED, ST
 struct container_record {
 	char *id, *bundle, *rootfs, *created; /* created: RFC 3339 */
 	char *oci_version;
-	int64_t owner;			 /* uid */
+	int64_t owner; /* uid */
 	struct json_pair *annotations;
 	size_t annotations_len;
 	const struct json_value *cgroup; /* cgroup_restore's */
@@ -32,18 +32,18 @@ struct container_record {
 	const struct json_value *slot;	 /* image mode: what to give back */
 	bool image;			 /* made by the image mode: nothing is left when it ends */
 	bool new_pid_namespace;
-	bool no_new_keyring;		 /* --no-new-keyring: exec keeps its caller's, too */
+	bool no_new_keyring; /* --no-new-keyring: exec keeps its caller's, too */
 	char *intel_rdt;
 };
 extern const struct json_type container_record_type;
 
 struct container {
 	const char *id;
-	const char *root;	/* directory that holds all containers */
-	int dir_fd;		/* ROOT/ID, locked */
+	const char *root; /* directory that holds all containers */
+	int dir_fd;	  /* ROOT/ID, locked */
 	struct container_record *record;
-	pid_t pid;		/* 0: none (yet) */
-	uint64_t start_time;	/* of pid, clock ticks since boot (proc_pid_stat(5)) */
+	pid_t pid;	     /* 0: none (yet) */
+	uint64_t start_time; /* of pid, clock ticks since boot (proc_pid_stat(5)) */
 	bool has_fifo;
 };
 

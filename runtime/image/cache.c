@@ -90,8 +90,7 @@ static int give_to_root(int fd, const char *name, const struct idmap *m, struct 
 		return err_sys(e, errno, "stat %s", name);
 	/* A user cannot give it away, and need not: as its owner he is mapped as well (keep-id). */
 	if ((st.st_uid != (uid_t)uid || st.st_gid != (gid_t)gid) &&
-	    fchown(fd, (uid_t)uid, (gid_t)gid) < 0 &&
-	    !(errno == EPERM && st.st_uid == geteuid()))
+	    fchown(fd, (uid_t)uid, (gid_t)gid) < 0 && !(errno == EPERM && st.st_uid == geteuid()))
 		return err_sys(e, errno, "give %s to user %u", name, (uid_t)uid);
 	return 0;
 }

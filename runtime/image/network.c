@@ -7,7 +7,6 @@
 #include "runtime/init/host_program.h"
 #include "runtime/image/network.h"
 
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

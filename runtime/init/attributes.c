@@ -55,8 +55,7 @@ static int set_io_priority(const struct oci_io_priority *s, struct error *e)
 
 	if (value < 0 || value > 7)
 		return err_msg(e, "process.ioPriority.priority: %d is not from 0 to 7", value);
-	if (syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
-		    IOPRIO_PRIO_VALUE(s->class, value)) < 0)
+	if (syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(s->class, value)) < 0)
 		return err_sys(e, errno, "process.ioPriority: set it");
 	return 0;
 }
@@ -157,9 +156,7 @@ static int set_oom_score(const struct process_plan *p, int proc, struct error *e
 		return 0;
 	/* Lowering it below the caller's own needs CAP_SYS_RESOURCE of the host: rootless clients
 	 * ask for it all the same, and the container is no worse off than its caller. */
-	return (e->code == EACCES || e->code == EPERM) ?
-		       0 :
-		       err_wrap(e, "process.oomScoreAdj");
+	return (e->code == EACCES || e->code == EPERM) ? 0 : err_wrap(e, "process.oomScoreAdj");
 }
 
 int attributes_write_proc(const struct process_plan *p, int proc, struct error *e)

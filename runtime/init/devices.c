@@ -29,7 +29,7 @@ struct node {
 static const struct {
 	const char *name;
 	unsigned major, minor;
-} defaults[] = { { "null", 1, 3 }, { "zero", 1, 5 },	{ "full", 1, 7 },
+} defaults[] = { { "null", 1, 3 },   { "zero", 1, 5 },	  { "full", 1, 7 },
 		 { "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 } };
 
 static const struct {
@@ -98,15 +98,14 @@ static int make_spec_device(const struct init_plan *p, const struct oci_device *
 			    struct error *e)
 {
 	struct node n = { .path = d->path,
-			  .type = d->type[0] == 'b' ? S_IFBLK :
-				  d->type[0] == 'p' ? S_IFIFO :
-						      S_IFCHR,
+			  .type = d->type[0] == 'b'   ? S_IFBLK
+				  : d->type[0] == 'p' ? S_IFIFO
+						      : S_IFCHR,
 			  .mode = d->file_mode ? *d->file_mode & 07777 : 0666,
 			  .uid = d->uid ? (int64_t)*d->uid : -1,
 			  .gid = d->gid ? (int64_t)*d->gid : -1 };
 	char *name;
-	_cleanup_fd_ int dir =
-		path_open_parent_in_root(p->arena, rootfd, d->path, true, &name, e);
+	_cleanup_fd_ int dir = path_open_parent_in_root(p->arena, rootfd, d->path, true, &name, e);
 
 	if (dir < 0)
 		return err_wrap(e, "make the device %s", d->path);

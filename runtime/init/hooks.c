@@ -81,7 +81,8 @@ static int64_t now_ms(void)
 }
 
 /* Feeds the state and collects what the hook says, until it closes its end or time is up. */
-static bool converse(struct running *r, const char *state, int64_t deadline, char *said, size_t room)
+static bool converse(struct running *r, const char *state, int64_t deadline, char *said,
+		     size_t room)
 {
 	size_t left = strlen(state), got = 0;
 

@@ -1,5 +1,6 @@
 /* See idmap.h. Helpers found on the host are looked up in a fixed list of directories and get no
- * environment: a PATH or an LD_PRELOAD of the caller's cannot put another program in their place. */
+ * environment: a PATH or an LD_PRELOAD of the caller's cannot put another program in their place.
+ */
 #include "runtime/init/idmap.h"
 
 #include <errno.h>
@@ -60,7 +61,8 @@ static bool subordinate_range(struct arena *a, const char *file, uid_t uid, cons
 		if (next)
 			*next++ = 0;
 		f = str_split(a, line, ':');
-		if (str_list_len(f) == 3 && (str_eq(f[0], number) || (name && str_eq(f[0], name))) &&
+		if (str_list_len(f) == 3 &&
+		    (str_eq(f[0], number) || (name && str_eq(f[0], name))) &&
 		    str_to_u64(f[1], UINT32_MAX, &start) && str_to_u64(f[2], UINT32_MAX, &n) &&
 		    start > 0 && start + n <= UINT32_MAX && n > *count) {
 			*first = (uint32_t)start;
@@ -174,17 +176,19 @@ int idmap_default(struct arena *a, struct idmap *ret, struct error *e)
 	name = passwd_name(a, uid);
 	if (!host_program(a, "newuidmap") || !host_program(a, "newgidmap")) {
 		idmap_single(a, 0, 0, ret);
-		ret->lost = "newuidmap and newgidmap are not installed: only your own id is mapped, "
-			    "files of other owners become yours and changing users fails "
-			    "(mrun doctor says what mends it)";
+		ret->lost =
+			"newuidmap and newgidmap are not installed: only your own id is mapped, "
+			"files of other owners become yours and changing users fails "
+			"(mrun doctor says what mends it)";
 		return 0;
 	}
 	if (!subordinate_range(a, "/etc/subuid", uid, name, &ufirst, &ucount) ||
 	    !subordinate_range(a, "/etc/subgid", uid, name, &gfirst, &gcount)) {
 		idmap_single(a, 0, 0, ret);
-		ret->lost = "no subordinate ids in /etc/subuid and /etc/subgid: only your own id is "
-			    "mapped, files of other owners become yours and changing users fails "
-			    "(mrun doctor says what mends it)";
+		ret->lost =
+			"no subordinate ids in /etc/subuid and /etc/subgid: only your own id is "
+			"mapped, files of other owners become yours and changing users fails "
+			"(mrun doctor says what mends it)";
 		return 0;
 	}
 	add(a, &ret->uids, &ret->uids_len, 0, uid, 1);
@@ -319,11 +323,11 @@ int idmap_start(struct arena *a, pid_t pid, const struct idmap *m, struct idmap_
 	}
 	if (r != -EPERM || (own_uid && own_gid) || geteuid() == 0)
 		return err_sys(e, -r, "write /proc/%d/uid_map", (int)pid);
-	if (spawn_helper(a, "newuidmap", pid, m->uids, m->uids_len, &job->uid_helper,
-			 &job->uid_out, &job->uid_program, e) < 0)
+	if (spawn_helper(a, "newuidmap", pid, m->uids, m->uids_len, &job->uid_helper, &job->uid_out,
+			 &job->uid_program, e) < 0)
 		return -1;
-	if (spawn_helper(a, "newgidmap", pid, m->gids, m->gids_len, &job->gid_helper,
-			 &job->gid_out, &job->gid_program, e) < 0) {
+	if (spawn_helper(a, "newgidmap", pid, m->gids, m->gids_len, &job->gid_helper, &job->gid_out,
+			 &job->gid_program, e) < 0) {
 		struct error ignored;
 
 		idmap_finish(job, &ignored);
@@ -332,8 +336,7 @@ int idmap_start(struct arena *a, pid_t pid, const struct idmap *m, struct idmap_
 	return 0;
 }
 
-static int helper_finish(pid_t pid, int *out, const char *name, const char *path,
-			 struct error *e)
+static int helper_finish(pid_t pid, int *out, const char *name, const char *path, struct error *e)
 {
 	char text[512] = "";
 	ssize_t n;

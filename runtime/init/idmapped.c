@@ -24,12 +24,12 @@ static const char *filesystem_name(int fd)
 	static const struct {
 		long magic;
 		const char *name;
-	} names[] = { { 0x01021994, "tmpfs" }, { 0xef53, "ext4" },	 { 0x9123683e, "btrfs" },
+	} names[] = { { 0x01021994, "tmpfs" }, { 0xef53, "ext4" },	  { 0x9123683e, "btrfs" },
 		      { 0x58465342, "xfs" },   { 0x794c7630, "overlay" }, { 0x6969, "nfs" },
-		      { 0x65735546, "fuse" },  { 0x9fa0, "proc" },	 { 0x62656572, "sysfs" },
-		      { 0x2fc12fc1, "zfs" },   { 0xfe534d42, "smb2" },	 { 0x01021997, "9p" },
-		      { 0x1cd1, "devpts" },    { 0x27e0eb, "cgroup" },
-		      { 0x63677270, "cgroup2" }, { 0x858458f6, "ramfs" } };
+		      { 0x65735546, "fuse" },  { 0x9fa0, "proc" },	  { 0x62656572, "sysfs" },
+		      { 0x2fc12fc1, "zfs" },   { 0xfe534d42, "smb2" },	  { 0x01021997, "9p" },
+		      { 0x1cd1, "devpts" },    { 0x27e0eb, "cgroup" },	  { 0x63677270, "cgroup2" },
+		      { 0x858458f6, "ramfs" } };
 	static char number[32];
 	struct statfs s;
 
@@ -89,7 +89,8 @@ static void find_refusing(struct arena *a, const struct oci_mount *s, bool recur
 
 	*ret_path = s->source;
 	if (!recursive || !real ||
-	    file_read(a, AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL, &ignored) < 0)
+	    file_read(a, AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL, &ignored) <
+		    0)
 		return;
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char **f = str_split(a, line, ' ');
@@ -119,8 +120,11 @@ int idmapped_apply(struct arena *a, struct mount_plan *m, const struct idmap *co
 	_cleanup_fd_ int userns = -1;
 
 	if (!own.uids_len && !container)
-		return err_msg(e, "mounts[%zu].options: idmap needs a mapping of the mount's or a user "
-				  "namespace of the container's", i);
+		return err_msg(
+			e,
+			"mounts[%zu].options: idmap needs a mapping of the mount's or a user "
+			"namespace of the container's",
+			i);
 	userns = userns_open(a, own.uids_len ? &own : container, e);
 	if (userns < 0)
 		return err_wrap(e, "mounts[%zu]", i);
@@ -134,16 +138,19 @@ int idmapped_apply(struct arena *a, struct mount_plan *m, const struct idmap *co
 		err_sys(e, err, "mount %s: map the ids of %s (a file system %s)", s->destination,
 			path, type);
 		if (err == EINVAL && path != s->source)
-			return err_hint(e, "it is mounted below %s and cannot be id-mapped: mount a "
-					   "deeper directory, or leave it out with --mount "
-					   "type=bind,source=%s,target=%s,bind-nonrecursive",
+			return err_hint(e,
+					"it is mounted below %s and cannot be id-mapped: mount a "
+					"deeper directory, or leave it out with --mount "
+					"type=bind,source=%s,target=%s,bind-nonrecursive",
 					s->source, s->source, s->destination);
 		if (err == EINVAL)
 			return err_hint(e, "this file system cannot be id-mapped on this kernel: "
 					   "use a directory on ext4, xfs, btrfs or tmpfs");
 		if (err == EPERM)
-			return err_hint(e, "only root of the namespace that mounted %s may map its "
-					   "ids", s->source);
+			return err_hint(e,
+					"only root of the namespace that mounted %s may map its "
+					"ids",
+					s->source);
 		return -1;
 	}
 	return 0;

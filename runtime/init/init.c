@@ -3,8 +3,8 @@
  * system calls: what it needs was parsed, opened and computed before (plan.h).
  *
  *   wait until the ids are mapped · become root of the namespaces · mount the root, the file
- *   systems, the devices · runtime hooks · mask · enter the root · sysctls, names · limits, labels ·
- *   drop what the program may not have · wait for start · execute the shim
+ *   systems, the devices · runtime hooks · mask · enter the root · sysctls, names · limits, labels
+ * · drop what the program may not have · wait for start · execute the shim
  */
 #include "runtime/init/init.h"
 
@@ -86,10 +86,10 @@ static int set_names(const struct init_plan *p, struct error *e)
 	if (p->hostname && sethostname(p->hostname, strlen(p->hostname)) < 0 &&
 	    !(errno == EPERM && p->options->hostname_optional)) {
 		err_sys(e, errno, "set the host name '%s'", p->hostname);
-		return e->code == EPERM && p->new_userns ?
-			       err_hint(e, "a seccomp filter around us forbids it (inside a "
-					   "container: --security-opt seccomp=unconfined)") :
-			       -1;
+		return e->code == EPERM && p->new_userns
+			       ? err_hint(e, "a seccomp filter around us forbids it (inside a "
+					     "container: --security-opt seccomp=unconfined)")
+			       : -1;
 	}
 	if (p->domainname && setdomainname(p->domainname, strlen(p->domainname)) < 0)
 		return err_sys(e, errno, "set the domain name '%s'", p->domainname);

@@ -10,8 +10,8 @@
  * it (or -1 where the kernel gave none); SYNC is the parent's end of the pair. */
 pid_t init_spawn(struct init_plan *p, int cgroup_fd, int sync, int *ret_pidfd, struct error *e);
 
-/* Why the kernel did not make namespaces (FLAGS of clone(2), ERR), and the command that mends it: the
- * error into E. Returns -1. */
+/* Why the kernel did not make namespaces (FLAGS of clone(2), ERR), and the command that mends it:
+ * the error into E. Returns -1. */
 int namespaces_explain(uint64_t flags, int err, struct error *e);
 
 /* What the first process does; never returns. */

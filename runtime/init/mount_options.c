@@ -124,7 +124,8 @@ int mount_options_parse(struct arena *a, char *const *options, struct mount_plan
 			if (str_eq(known[i].name, *options))
 				o = &known[i];
 		if (!o) {
-			ret->data = ret->data ? arena_printf(a, "%s,%s", ret->data, *options) : *options;
+			ret->data = ret->data ? arena_printf(a, "%s,%s", ret->data, *options)
+					      : *options;
 			continue;
 		}
 		switch ((enum action)o->action) {

@@ -54,8 +54,8 @@ static int attach(const struct mount_plan *m, int src, int rootfd, struct error 
 
 	if (fstat(src, &st) < 0)
 		return err_sys(e, errno, "stat the source of mount %s", m->dest);
-	target = S_ISDIR(st.st_mode) ? path_mkdirs_in_root(rootfd, m->dest, 0755, e) :
-				       path_mkfile_in_root(rootfd, m->dest, 0755, e);
+	target = S_ISDIR(st.st_mode) ? path_mkdirs_in_root(rootfd, m->dest, 0755, e)
+				     : path_mkfile_in_root(rootfd, m->dest, 0755, e);
 	if (target < 0)
 		return err_wrap(e, "mount %s", m->dest);
 	if (sys_move_mount(src, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
@@ -73,8 +73,8 @@ static int bind(const struct mount_plan *m, const char *source, int rootfd, stru
 	if (src < 0) {
 		unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_NO_AUTOMOUNT;
 
-		own = src = sys_open_tree(AT_FDCWD, source,
-					  flags | (m->recursive ? AT_RECURSIVE : 0));
+		own = src =
+			sys_open_tree(AT_FDCWD, source, flags | (m->recursive ? AT_RECURSIVE : 0));
 		if (src < 0 && errno == EINVAL && !m->recursive) {
 			/* In a user namespace a tree with mounts on it is only had whole. */
 			own = src = sys_open_tree(AT_FDCWD, source, flags | AT_RECURSIVE);

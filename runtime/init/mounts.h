@@ -27,8 +27,8 @@ int devices_make(const struct init_plan *p, int rootfd, struct error *e);
 /* linux.maskedPaths and linux.readonlyPaths. */
 int masks_apply(const struct init_plan *p, int rootfd, struct error *e);
 
-/* A terminal of the container's own devpts: returns the master's descriptor, *ret_slave is the other
- * side, of that size (0: not set) and user. */
+/* A terminal of the container's own devpts: returns the master's descriptor, *ret_slave is the
+ * other side, of that size (0: not set) and user. */
 struct console_plan {
 	unsigned short rows, cols;
 	uid_t uid;

@@ -25,15 +25,15 @@ static int bind_dir(const struct mount_plan *m, const char *path, int target, st
 {
 	struct mount_attr attr = { .attr_set = m->attr_set | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
 					       MOUNT_ATTR_NOEXEC };
-	_cleanup_fd_ int tree = sys_open_tree(AT_FDCWD, path,
-					      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	_cleanup_fd_ int tree =
+		sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 
 	if (tree < 0)
 		return err_sys(e, errno, "mount %s: open %s", m->dest, path);
 	if (sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0)
 		return err_sys(e, errno, "mount %s: set the options", m->dest);
-	if (sys_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
-	    0)
+	if (sys_move_mount(tree, "", target, "",
+			   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return err_sys(e, errno, "mount %s from %s", m->dest, path);
 	return 0;
 }
@@ -88,7 +88,8 @@ static int link_parts(const struct init_plan *p, const char *name, int dir, stru
 	return 0;
 }
 
-int mounts_cgroup(const struct init_plan *p, const struct mount_plan *m, int rootfd, struct error *e)
+int mounts_cgroup(const struct init_plan *p, const struct mount_plan *m, int rootfd,
+		  struct error *e)
 {
 	_cleanup_fd_ int target = path_mkdirs_in_root(rootfd, m->dest, 0755, e), dir = -1;
 	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };

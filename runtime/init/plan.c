@@ -81,8 +81,7 @@ static int plan_capabilities(const struct oci_capabilities *s, struct cap_plan *
 /* The shim as a sealed memory file: nobody can write to it, whoever gets hold of it. */
 static int make_shim(struct error *e)
 {
-	_cleanup_fd_ int fd = memfd_create("mrun-shim", MFD_CLOEXEC | MFD_ALLOW_SEALING |
-								MFD_EXEC);
+	_cleanup_fd_ int fd = memfd_create("mrun-shim", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
 
 	if (fd < 0 && errno == EINVAL) /* before Linux 6.3 */
 		fd = memfd_create("mrun-shim", MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -22,16 +22,16 @@
 /* One mount, its options already understood (runtime-spec config.md, "Mounts"). */
 struct mount_plan {
 	const struct oci_mount *spec;
-	const char *dest;	/* cleaned: absolute, no "..", no double slashes */
-	const char *fstype;	/* NULL: bind */
-	const char *data;	/* options that are the file system's, joined by commas; may be NULL */
-	unsigned long flags;	/* MS_* for a new file system */
-	uint64_t attr_set, attr_clear;	     /* MOUNT_ATTR_* for mount_setattr, this mount only */
+	const char *dest;    /* cleaned: absolute, no "..", no double slashes */
+	const char *fstype;  /* NULL: bind */
+	const char *data;    /* options that are the file system's, joined by commas; may be NULL */
+	unsigned long flags; /* MS_* for a new file system */
+	uint64_t attr_set, attr_clear;	       /* MOUNT_ATTR_* for mount_setattr, this mount only */
 	uint64_t rec_attr_set, rec_attr_clear; /* the same for the whole tree (rro, rnoexec …) */
-	unsigned long propagation;	     /* MS_SHARED … with MS_REC, 0: none asked for */
+	unsigned long propagation;	       /* MS_SHARED … with MS_REC, 0: none asked for */
 	bool bind, recursive, copy_up, idmap, idmap_recursive;
-	int source_fd;		/* a detached tree that the parent opened, -1: by name in the child */
-	int idmap_userns;	/* user namespace with the mapping, -1 */
+	int source_fd;	  /* a detached tree that the parent opened, -1: by name in the child */
+	int idmap_userns; /* user namespace with the mapping, -1 */
 };
 
 /* The set of capabilities, as bits. */
@@ -50,23 +50,23 @@ struct process_plan {
 	struct rlimit64_plan {
 		int resource;
 		struct rlimit lim;
-	} *rlimits;
+	} * rlimits;
 	size_t rlimits_len;
 	uid_t uid;
 	gid_t gid;
 	gid_t *groups;
 	size_t groups_len;
 	bool setgroups_allowed; /* the user namespace lets us call setgroups(2) */
-	const char *user;	/* docker's USER string, looked up in the container; NULL: uid/gid */
+	const char *user; /* docker's USER string, looked up in the container; NULL: uid/gid */
 	char *const *group_add;
-	bool set_home;		/* HOME from the container's passwd unless env has it */
+	bool set_home; /* HOME from the container's passwd unless env has it */
 	mode_t umask;
 	bool has_umask, no_new_privs, keep_session_keyring, init;
-	bool existing_cwd;	/* exec: a missing working directory is an error, not made */
+	bool existing_cwd;	     /* exec: a missing working directory is an error, not made */
 	const char *session_keyring; /* NULL: keep the caller's */
-	int personality;	/* -1: leave */
-	int preserve_fds;	/* descriptors from 3 on that stay open */
-	int shim_fd;		/* sealed memory file with the shim */
+	int personality;	     /* -1: leave */
+	int preserve_fds;	     /* descriptors from 3 on that stay open */
+	int shim_fd;		     /* sealed memory file with the shim */
 	struct oci_personality *personality_spec;
 	struct oci_memory_policy *memory_policy_spec;
 };
@@ -75,19 +75,19 @@ struct init_plan {
 	struct arena *arena;
 	const struct oci_spec *spec;
 	const struct container_options *options;
-	const char *rootfs;	/* absolute; NULL with an overlay */
-	int rootfs_tree;	/* a detached mount of it, where the child may not get there; -1 */
+	const char *rootfs; /* absolute; NULL with an overlay */
+	int rootfs_tree;    /* a detached mount of it, where the child may not get there; -1 */
 	const char *hostname, *domainname;
-	uint64_t clone_flags;	/* namespaces made by clone */
-	uint64_t late_flags;	/* made by the child itself: cgroup (after it was attached), time */
+	uint64_t clone_flags; /* namespaces made by clone */
+	uint64_t late_flags;  /* made by the child itself: cgroup (after it was attached), time */
 	struct namespace_join {
 		int type, fd;
 	} joins[8];
 	size_t joins_len;
-	bool new_userns;	/* a user namespace of the container's own */
+	bool new_userns; /* a user namespace of the container's own */
 	bool joined_userns;
-	bool devices_by_bind;	/* mknod is not allowed there */
-	struct idmap idmap;	/* used when new_userns */
+	bool devices_by_bind; /* mknod is not allowed there */
+	struct idmap idmap;   /* used when new_userns */
 	struct mount_plan *mounts;
 	size_t mounts_len;
 	struct cgroup_mount_info *cgroups; /* for a mount of type cgroup; NULL: none */
@@ -95,13 +95,13 @@ struct init_plan {
 	struct process_plan process;
 	bool terminal;
 	unsigned short rows, cols;
-	int sync_fd;		/* the child's end of the pair with the parent */
+	int sync_fd;		 /* the child's end of the pair with the parent */
 	int start_fd, result_fd; /* create: FIFOs that start writes to and reads from; else -1 */
-	int console_fd;		/* connected console socket, -1: the terminal goes to the parent */
-	bool hooks_runtime;	/* the parent has prestart or createRuntime hooks to run */
-	bool pdeathsig;		/* die with the parent also after execve */
-	const char *state_json; /* for the hooks that the child runs */
-	const char *cache_path; /* overlay: the directory that its names are relative to */
+	int console_fd;		 /* connected console socket, -1: the terminal goes to the parent */
+	bool hooks_runtime;	 /* the parent has prestart or createRuntime hooks to run */
+	bool pdeathsig;		 /* die with the parent also after execve */
+	const char *state_json;	 /* for the hooks that the child runs */
+	const char *cache_path;	 /* overlay: the directory that its names are relative to */
 };
 
 /* Fills the plan's mounts, process part and flags from the specification. Descriptors it opens

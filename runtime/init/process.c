@@ -112,8 +112,7 @@ static int enter_cwd(const struct process_plan *p, bool make, struct error *e)
 
 	if (chdir(p->cwd) < 0) {
 		if (errno == ENOENT && make) {
-			_cleanup_fd_ int root =
-				open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+			_cleanup_fd_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 			int dir = root < 0 ? -1 : path_mkdirs_in_root(root, p->cwd, 0755, e);
 
 			if (dir < 0)
@@ -172,8 +171,7 @@ static int set_capabilities(const struct process_plan *p, struct error *e)
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		return err_sys(e, errno, "clear the ambient capabilities");
 	for (unsigned long cap = 0; cap < 64; cap++)
-		if (amb & 1ULL << cap &&
-		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+		if (amb & 1ULL << cap && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
 			dprintf(2, "mrun: warning: cannot raise ambient capability %lu: %s\n", cap,
 				err_text(errno));
 	return 0;

@@ -20,7 +20,8 @@ int process_prepare(const struct process_plan *p, int proc, struct error *e);
 int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const char **ret_path,
 		 struct error *e);
 
-/* Executes the shim, which executes PATH. REPORT_FD: where a failure goes. Only returns on error. */
+/* Executes the shim, which executes PATH. REPORT_FD: where a failure goes. Only returns on error.
+ */
 int process_exec(struct arena *a, const struct process_plan *p, const char *path, int report_fd,
 		 struct error *e);
 

@@ -40,15 +40,17 @@ static int overlay_context(const struct overlay_root *o, const char *upper, cons
 		int n;
 
 		if (plus) {
-			if (i > 0 && sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", o->lower[i],
-						  0) < 0)
+			if (i > 0 &&
+			    sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", o->lower[i], 0) < 0)
 				return err_sys(e, errno, "overlay: add layer %zu", i);
 			continue;
 		}
 		n = snprintf(all + len, sizeof(all) - len, "%s%s", len ? ":" : "", o->lower[i]);
 		if (n < 0 || (size_t)n >= sizeof(all) - len)
-			return err_msg(e, "overlay: the image has too many layers (%zu) for this "
-					  "kernel", i);
+			return err_msg(e,
+				       "overlay: the image has too many layers (%zu) for this "
+				       "kernel",
+				       i);
 		len += (size_t)n;
 	}
 	if (!plus && sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir", all, 0) < 0)
@@ -70,7 +72,8 @@ static int tmpfs_upper(struct error *e)
 		return err_sys(e, errno, "mount a tmpfs for the upper directory");
 	if (mkdir("/tmp/u", 0755) < 0 || mkdir("/tmp/w", 0700) < 0)
 		return err_sys(e, errno, "make the upper directory");
-	/* Before Linux 6.6 it has no user.* attributes: the mount would succeed and `rm -r` fail. */
+	/* Before Linux 6.6 it has no user.* attributes: the mount would succeed and `rm -r` fail.
+	 */
 	if (setxattr("/tmp/u", "user.mrun.overlay", "y", 1, 0) < 0) {
 		err_sys(e, errno, "use a tmpfs as the upper directory");
 		umount2("/tmp", MNT_DETACH);
@@ -87,8 +90,7 @@ static int fuse_mount(const struct init_plan *p, struct error *e)
 
 	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
 		return err_sys(e, errno, "make the mount point for fuse-overlayfs");
-	if (sync_send(p->sync_fd, SYNC_FUSE, -1, e) < 0 ||
-	    sync_receive(p->sync_fd, &packet, e) < 0)
+	if (sync_send(p->sync_fd, SYNC_FUSE, -1, e) < 0 || sync_receive(p->sync_fd, &packet, e) < 0)
 		return -1;
 	if (packet.tag != SYNC_GO || packet.fd < 0)
 		return err_msg(e, "fuse-overlayfs did not start");
@@ -186,8 +188,8 @@ static int bundle_mount(const struct init_plan *p, struct error *e)
 		target = open(place = "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (target < 0)
 		return err_sys(e, errno, "open the root file system %s", p->rootfs);
-	if (sys_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
-	    0)
+	if (sys_move_mount(tree, "", target, "",
+			   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return err_sys(e, errno, "mount the root file system %s on %s", p->rootfs, place);
 	return fd_take(&tree);
 }
@@ -209,7 +211,8 @@ int rootfs_mount(const struct init_plan *p, struct error *e)
 	if (flag == MS_UNBINDABLE)
 		flag = MS_PRIVATE;
 	if (mount(NULL, "/", NULL, flag | MS_REC, NULL) < 0) {
-		/* Ubuntu's AppArmor lets a user namespace be made and then takes its rights away. */
+		/* Ubuntu's AppArmor lets a user namespace be made and then takes its rights away.
+		 */
 		if (p->new_userns && (errno == EPERM || errno == EACCES))
 			return namespaces_explain(CLONE_NEWUSER, errno, e);
 		return err_sys(e, errno, "make the mounts private");
@@ -229,7 +232,9 @@ int rootfs_enter(const struct init_plan *p, int rootfd, struct error *e)
 		if (sys_pivot_root(".", ".") < 0) {
 			err_sys(e, errno, "pivot_root");
 			if (e->code == EINVAL)
-				err_hint(e, "the host's root is a ramdisk (initramfs): use --no-pivot");
+				err_hint(
+					e,
+					"the host's root is a ramdisk (initramfs): use --no-pivot");
 			return -1;
 		}
 		if (umount2(".", MNT_DETACH) < 0)

@@ -19,7 +19,7 @@ struct seccomp_filter {
 	bool notify;		   /* SCMP_ACT_NOTIFY is used: NEW_LISTENER is needed */
 	const char *listener_path; /* where the notify descriptor goes */
 	const char *listener_metadata;
-	bool allows_execveat;	   /* execveat(2) passes without a condition or side effect */
+	bool allows_execveat; /* execveat(2) passes without a condition or side effect */
 };
 
 /* Parent, before the clone: from the cache ($XDG_CACHE_HOME/mrun/seccomp/DIGEST.bpf, keyed by a
@@ -29,9 +29,9 @@ struct seccomp_filter {
 int seccomp_prepare(struct arena *a, const struct oci_seccomp *s, struct seccomp_filter *ret,
 		    struct error *e);
 
-/* Init: loads it (seccomp_load is a name of libseccomp's). Only system calls, no allocation. Returns
- * the notify descriptor when filter->notify, else 0; -1 with E. Without CAP_SYS_ADMIN no_new_privs
- * must be set before. */
+/* Init: loads it (seccomp_load is a name of libseccomp's). Only system calls, no allocation.
+ * Returns the notify descriptor when filter->notify, else 0; -1 with E. Without CAP_SYS_ADMIN
+ * no_new_privs must be set before. */
 int seccomp_filter_load(const struct seccomp_filter *f, struct error *e);
 
 #endif

@@ -29,8 +29,8 @@ int namespaces_explain(uint64_t flags, int err, struct error *e)
 {
 	bool userns = (flags & CLONE_NEWUSER) != 0;
 
-	err_sys(e, err, userns ? "make the container's user namespace" :
-				 "make the container's namespaces");
+	err_sys(e, err,
+		userns ? "make the container's user namespace" : "make the container's namespaces");
 	if (proc_is("/proc/sys/user/max_user_namespaces", "0"))
 		return err_hint(e, "user namespaces are switched off: sysctl -w "
 				   "user.max_user_namespaces=15000");
@@ -47,9 +47,10 @@ int namespaces_explain(uint64_t flags, int err, struct error *e)
 		return err_hint(e, "without root a container needs a user namespace in "
 				   "linux.namespaces (mrun spec --rootless)");
 	if (err == EPERM)
-		return err_hint(e, "a container manager's seccomp profile or the kernel forbids user "
-				   "namespaces here (inside docker: --security-opt "
-				   "seccomp=unconfined)");
+		return err_hint(e,
+				"a container manager's seccomp profile or the kernel forbids user "
+				"namespaces here (inside docker: --security-opt "
+				"seccomp=unconfined)");
 	return -1;
 }
 
@@ -88,14 +89,14 @@ static pid_t do_clone(struct init_plan *p, uint64_t more, int cgroup_fd, int *re
 
 static const char *join_name(int type)
 {
-	return type == CLONE_NEWNET    ? "network" :
-	       type == CLONE_NEWPID    ? "pid" :
-	       type == CLONE_NEWNS     ? "mount" :
-	       type == CLONE_NEWIPC    ? "ipc" :
-	       type == CLONE_NEWUTS    ? "uts" :
-	       type == CLONE_NEWUSER   ? "user" :
-	       type == CLONE_NEWCGROUP ? "cgroup" :
-					 "time";
+	return type == CLONE_NEWNET	 ? "network"
+	       : type == CLONE_NEWPID	 ? "pid"
+	       : type == CLONE_NEWNS	 ? "mount"
+	       : type == CLONE_NEWIPC	 ? "ipc"
+	       : type == CLONE_NEWUTS	 ? "uts"
+	       : type == CLONE_NEWUSER	 ? "user"
+	       : type == CLONE_NEWCGROUP ? "cgroup"
+					 : "time";
 }
 
 /* The user namespace first: the rights to join the others may come from it. The mount namespace

@@ -9,18 +9,18 @@
 #include "runtime/shim/shim.h"
 
 enum sync_tag {
-	SYNC_MAPPED = 'm',  /* parent: ids are mapped, cgroup and network are there */
-	SYNC_HOOKS = 'h',   /* child: namespaces and mounts are there, run the runtime's hooks */
-	SYNC_FUSE = 'f',    /* child: start fuse-overlayfs in my namespaces */
-	SYNC_GO = 'g',	    /* parent: go on */
-	SYNC_TERMINAL = 't',/* child: here is the terminal's master (one descriptor) */
-	SYNC_NOTIFY = 'n',  /* child: here is the seccomp notify descriptor */
-	SYNC_CREATED = 'c', /* child: all is set up, waiting for start */
-	SYNC_PID = 'p',	    /* the process in between: pid of the real child follows */
-	SYNC_CGROUP = 'q',  /* exec's process in between: move me into the cgroup */
-	SYNC_ERROR = 'e',   /* struct error follows */
-	SYNC_REPORT = 'r',  /* struct shim_report: execve failed (recognised by its length) */
-	SYNC_END = 0,	    /* end of file: the program runs, or the child is gone */
+	SYNC_MAPPED = 'm',   /* parent: ids are mapped, cgroup and network are there */
+	SYNC_HOOKS = 'h',    /* child: namespaces and mounts are there, run the runtime's hooks */
+	SYNC_FUSE = 'f',     /* child: start fuse-overlayfs in my namespaces */
+	SYNC_GO = 'g',	     /* parent: go on */
+	SYNC_TERMINAL = 't', /* child: here is the terminal's master (one descriptor) */
+	SYNC_NOTIFY = 'n',   /* child: here is the seccomp notify descriptor */
+	SYNC_CREATED = 'c',  /* child: all is set up, waiting for start */
+	SYNC_PID = 'p',	     /* the process in between: pid of the real child follows */
+	SYNC_CGROUP = 'q',   /* exec's process in between: move me into the cgroup */
+	SYNC_ERROR = 'e',    /* struct error follows */
+	SYNC_REPORT = 'r',   /* struct shim_report: execve failed (recognised by its length) */
+	SYNC_END = 0,	     /* end of file: the program runs, or the child is gone */
 };
 
 struct sync_packet {

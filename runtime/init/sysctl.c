@@ -22,7 +22,8 @@
 static bool to_path(const char *key, char *out, size_t size)
 {
 	size_t n = strlen(key);
-	bool slashes = strchr(key, '/') && (!strchr(key, '.') || strchr(key, '/') < strchr(key, '.'));
+	bool slashes =
+		strchr(key, '/') && (!strchr(key, '.') || strchr(key, '/') < strchr(key, '.'));
 	const char *start;
 
 	if (n == 0 || n >= size)
@@ -54,10 +55,14 @@ static const struct {
 	int ns;
 	const char *name;
 } owners[] = {
-	{ "net/", CLONE_NEWNET, "network" },	  { "fs/mqueue/", CLONE_NEWIPC, "ipc" },
-	{ "kernel/msgmax", CLONE_NEWIPC, "ipc" }, { "kernel/msgmnb", CLONE_NEWIPC, "ipc" },
-	{ "kernel/msgmni", CLONE_NEWIPC, "ipc" }, { "kernel/sem", CLONE_NEWIPC, "ipc" },
-	{ "kernel/shmall", CLONE_NEWIPC, "ipc" }, { "kernel/shmmax", CLONE_NEWIPC, "ipc" },
+	{ "net/", CLONE_NEWNET, "network" },
+	{ "fs/mqueue/", CLONE_NEWIPC, "ipc" },
+	{ "kernel/msgmax", CLONE_NEWIPC, "ipc" },
+	{ "kernel/msgmnb", CLONE_NEWIPC, "ipc" },
+	{ "kernel/msgmni", CLONE_NEWIPC, "ipc" },
+	{ "kernel/sem", CLONE_NEWIPC, "ipc" },
+	{ "kernel/shmall", CLONE_NEWIPC, "ipc" },
+	{ "kernel/shmmax", CLONE_NEWIPC, "ipc" },
 	{ "kernel/shmmni", CLONE_NEWIPC, "ipc" },
 	{ "kernel/shm_rmid_forced", CLONE_NEWIPC, "ipc" },
 	{ "kernel/domainname", CLONE_NEWUTS, "uts" },
@@ -78,18 +83,23 @@ int sysctl_check(const struct oci_spec *s, struct error *e)
 		for (k = 0; k < sizeof(owners) / sizeof(owners[0]); k++) {
 			size_t n = strlen(owners[k].prefix);
 
-			if (str_has_suffix(owners[k].prefix, "/") ?
-				    strncmp(path, owners[k].prefix, n) == 0 :
-				    str_eq(path, owners[k].prefix))
+			if (str_has_suffix(owners[k].prefix, "/")
+				    ? strncmp(path, owners[k].prefix, n) == 0
+				    : str_eq(path, owners[k].prefix))
 				break;
 		}
 		if (k == sizeof(owners) / sizeof(owners[0]))
-			return err_msg(e, "linux.sysctl: %s does not belong to a namespace: setting it "
-					  "would change the host", key);
+			return err_msg(
+				e,
+				"linux.sysctl: %s does not belong to a namespace: setting it "
+				"would change the host",
+				key);
 		ns = oci_spec_namespace(s, owners[k].ns);
 		if (!ns)
-			return err_msg(e, "linux.sysctl: %s needs a %s namespace in "
-					  "linux.namespaces", key, owners[k].name);
+			return err_msg(e,
+				       "linux.sysctl: %s needs a %s namespace in "
+				       "linux.namespaces",
+				       key, owners[k].name);
 	}
 	return 0;
 }

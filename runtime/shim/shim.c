@@ -26,7 +26,8 @@ static long sys4(long n, long a, long b, long c, long d)
 			 : "rcx", "r11", "memory");
 	return r;
 }
-__asm__(".global _start\n_start:\n\txor %ebp,%ebp\n\tmov %rsp,%rdi\n\tand $-16,%rsp\n\tcall shim_main\n\thlt\n");
+__asm__(".global _start\n_start:\n\txor %ebp,%ebp\n\tmov %rsp,%rdi\n\tand $-16,%rsp\n\tcall "
+	"shim_main\n\thlt\n");
 #elif defined(__aarch64__)
 static long sys4(long n, long a, long b, long c, long d)
 {
@@ -57,8 +58,7 @@ __asm__(".global _start\n_start:\n\tmv a0,sp\n\tandi sp,sp,-16\n\tcall shim_main
 #error "the shim needs a few lines for this processor"
 #endif
 
-#define SYS(n, a, b, c, d) \
-	sys4(__NR_##n, (long)(a), (long)(b), (long)(c), (long)(d))
+#define SYS(n, a, b, c, d) sys4(__NR_##n, (long)(a), (long)(b), (long)(c), (long)(d))
 
 static _Noreturn void leave(int code)
 {

@@ -23,7 +23,7 @@ struct shim_report {
 };
 
 /* FLAGS */
-#define SHIM_INIT 'i'	/* stay as pid 1: run the program as a child, forward signals, reap */
+#define SHIM_INIT 'i' /* stay as pid 1: run the program as a child, forward signals, reap */
 #define SHIM_PLAIN 'p'
 
 #ifndef SHIM_ITSELF
