@@ -263,6 +263,13 @@ int cgroup_clone_fd(const struct cgroup *cg)
 	return cg->clone_fd;
 }
 
+int cgroup_open_clone_fd(const struct cgroup *cg)
+{
+	const struct hierarchy *h = cg_find_v2(cg);
+
+	return h && hierarchy_joined(h) ? open(h->dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
 /* EINVAL may mean that the process is too young to be moved: as runc does, ask again. */
 static int write_pid(const char *dir, const char *file, const char *pid)
 {

@@ -34,6 +34,8 @@ struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, stru
 int cgroup_create(struct cgroup *cg, struct error *e);
 /* A descriptor for clone3's CLONE_INTO_CGROUP (v2 only), -1 when the child must be attached. */
 int cgroup_clone_fd(const struct cgroup *cg);
+/* The same for one that was found again (exec); the caller closes it. */
+int cgroup_open_clone_fd(const struct cgroup *cg);
 /* Moves process PID into it (all hierarchies not entered by clone). Rootless, one that may not be
  * entered and that no limit needs is given up: save again afterwards. */
 int cgroup_attach(const struct cgroup *cg, pid_t pid, bool cloned_into, struct error *e);

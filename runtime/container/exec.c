@@ -29,6 +29,7 @@
 #include "runtime/init/process.h"
 #include "runtime/init/seccomp_notify.h"
 #include "runtime/init/sync.h"
+#include "runtime/init/syscalls.h"
 
 struct exec {
 	struct arena *a;
@@ -37,6 +38,7 @@ struct exec {
 	const struct exec_options *o;
 	struct exec_plan plan;
 	struct cgroup *cgroup; /* NULL: none */
+	int clone_fd;	       /* the v2 directory to be born into, -1: none */
 	int sync;	       /* our end */
 	int pidfd_socket;
 	pid_t middle, pid;
@@ -223,7 +225,8 @@ static int plan_cgroup(struct exec *x, struct error *e)
 		return err_msg(e, "--cgroup: the container has no cgroup");
 	if (!x->cgroup || x->plan.parent_moves)
 		return 0;
-	return cgroup_join_open(x->cgroup, false, &x->plan.join, e);
+	x->clone_fd = cgroup_open_clone_fd(x->cgroup);
+	return cgroup_join_open(x->cgroup, x->clone_fd >= 0, &x->plan.join, e);
 }
 
 static int connect_clients(struct exec *x, struct error *e)
@@ -349,6 +352,27 @@ static int follow(struct exec *x, struct error *e)
 	return r;
 }
 
+/* Born in the v2 cgroup where that is allowed, which is ten times as fast as being moved there. */
+static pid_t fork_into_cgroup(struct exec *x, struct error *e)
+{
+	struct clone_args args = { .flags = CLONE_INTO_CGROUP,
+				   .exit_signal = SIGCHLD,
+				   .cgroup = (uint64_t)(unsigned)x->clone_fd };
+	pid_t pid = x->clone_fd < 0 ? -1 : sys_clone3(&args, sizeof(args));
+
+	if (pid >= 0)
+		return pid;
+	if (x->clone_fd >= 0) {
+		cgroup_join_close(&x->plan.join);
+		if (cgroup_join_open(x->cgroup, false, &x->plan.join, e) < 0)
+			return -1;
+	}
+	pid = fork();
+	if (pid < 0)
+		err_sys(e, errno, "fork");
+	return pid;
+}
+
 static int spawn(struct exec *x, struct error *e)
 {
 	int pair[2];
@@ -357,9 +381,10 @@ static int spawn(struct exec *x, struct error *e)
 		return err_sys(e, errno, "socketpair");
 	x->sync = pair[0];
 	x->plan.sync_fd = pair[1];
-	x->middle = fork();
+	x->middle = fork_into_cgroup(x, e);
 	if (x->middle == 0) {
 		close(x->sync);
+		fd_closep(&x->clone_fd);
 		fd_closep(&x->ct->dir_fd);
 		fd_closep(&x->pidfd_socket);
 		exec_join_main(&x->plan);
@@ -367,7 +392,7 @@ static int spawn(struct exec *x, struct error *e)
 	close(pair[1]);
 	if (x->middle < 0) {
 		x->middle = 0;
-		return err_sys(e, errno, "fork");
+		return -1;
 	}
 	return follow(x, e);
 }
@@ -446,6 +471,7 @@ int exec_run(struct cmd_context *c, struct container *ct, const struct oci_spec 
 				    .root_fd = -1,
 				    .console_fd = -1,
 				    .sync_fd = -1 },
+			  .clone_fd = -1,
 			  .sync = -1,
 			  .pidfd_socket = -1,
 			  .master = -1 };
@@ -461,6 +487,7 @@ int exec_run(struct cmd_context *c, struct container *ct, const struct oci_spec 
 	fd_closep(&x.plan.proc);
 	fd_closep(&x.plan.root_fd);
 	fd_closep(&x.plan.console_fd);
+	fd_closep(&x.clone_fd);
 	fd_closep(&x.pidfd_socket);
 	fd_closep(&x.sync);
 	fd_closep(&x.master);

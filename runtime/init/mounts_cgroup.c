@@ -2,12 +2,14 @@
  * part), on v1 a tmpfs with one mount a hierarchy and the links that people expect (cpu -> …). */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "oci/base/file.h"
 #include "oci/base/path.h"
@@ -88,6 +90,19 @@ static int link_parts(const struct init_plan *p, const char *name, int dir, stru
 	return 0;
 }
 
+/* The image mode without a cgroup of its own (no limit was asked for): on v2 there is one mount to
+ * make; a dozen of v1's, which would only show the host's root, are not worth their time. */
+static int mount_without_own(const struct init_plan *p, const struct mount_plan *m, int target,
+			     struct error *e)
+{
+	const struct cgroup_hierarchy v2 = { .mount_point = "/sys/fs/cgroup", .path = "" };
+	struct statfs fs;
+
+	if (statfs("/sys/fs/cgroup", &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
+		return 0;
+	return mount_unified(p, m, &v2, target, e);
+}
+
 int mounts_cgroup(const struct init_plan *p, const struct mount_plan *m, int rootfd,
 		  struct error *e)
 {
@@ -96,6 +111,8 @@ int mounts_cgroup(const struct init_plan *p, const struct mount_plan *m, int roo
 
 	if (target < 0)
 		return err_wrap(e, "mount %s", m->dest);
+	if (!p->cgroups && !p->options->bundle)
+		return mount_without_own(p, m, target, e);
 	if (!p->cgroups || !p->cgroups->len) {
 		/* --cgroup-manager disabled, or no cgroups on this host: what is there is shown. */
 		if (access("/sys/fs/cgroup", F_OK) != 0)
