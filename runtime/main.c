@@ -16,7 +16,7 @@
 #include "oci/base/str.h"
 #include "oci/spec/spec.h"
 #include "runtime/cmd/cmd.h"
-#include "runtime/cmd/log.h"
+#include "runtime/container/log.h"
 #include "runtime/cmd/options.h"
 
 struct command {

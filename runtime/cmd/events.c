@@ -1,7 +1,7 @@
 /*
- * mrun events: what a container uses, once or again and again, and when the kernel killed one of its
- * processes for want of memory. A line of JSON each, in runc's shape, which containerd and cAdvisor
- * read. It ends when the container does.
+ * mrun events: what a container uses, once or again and again, and when the kernel killed one of
+ * its processes for want of memory. A line of JSON each, in runc's shape, which containerd and
+ * cAdvisor read. It ends when the container does.
  */
 #include <errno.h>
 #include <poll.h>
@@ -19,7 +19,8 @@
 #include "runtime/cmd/options.h"
 #include "runtime/container/state.h"
 
-#define LOOK_MS 200 /* how often for OOM kills: the kernel tells of them differently on v1 and v2 */
+#define LOOK_MS 200 /* how often for OOM kills: the kernel tells of them differently on v1 and v2 \
+		     */
 
 struct events_args {
 	const char *interval;

@@ -24,7 +24,8 @@ struct exec_args {
 };
 #define O(field) offsetof(struct exec_args, field)
 static const struct opt exec_opts[] = {
-	{ "process", 'p', OPT_STR, O(process), "FILE", "the process as JSON (process of config.json)" },
+	{ "process", 'p', OPT_STR, O(process), "FILE",
+	  "the process as JSON (process of config.json)" },
 	{ "tty", 't', OPT_BOOL, O(tty), NULL, "give it a terminal" },
 	{ "detach", 'd', OPT_BOOL, O(detach), NULL, "leave it running in the background" },
 	{ "user", 'u', OPT_STR, O(user), "UID[:GID]", "run it as that user" },
@@ -259,8 +260,7 @@ static int run(struct cmd_context *c, const struct exec_args *args, char **rest,
 	struct oci_spec *spec;
 	int r = -1;
 
-	if (check_preserved(args->preserve_fds, e) < 0 ||
-	    state_open_shared(c, rest[0], &ct, e) < 0)
+	if (check_preserved(args->preserve_fds, e) < 0 || state_open_shared(c, rest[0], &ct, e) < 0)
 		return -1;
 	spec = record_spec(c->arena, ct.record, e);
 	p = spec ? make_process(c, args, spec->process, rest + 1, e) : NULL;

@@ -129,7 +129,8 @@ static int find_pids(struct arena *a, const struct container *ct, struct pids *l
 		return 0;
 	if (ct->record->new_pid_namespace)
 		return pids_by_namespace(a, ct, l, e);
-	err_msg(e, "list the processes of container %s: it has neither a cgroup nor a pid namespace",
+	err_msg(e,
+		"list the processes of container %s: it has neither a cgroup nor a pid namespace",
 		ct->id);
 	return err_hint(e, "add a pid namespace to linux.namespaces");
 }
@@ -170,8 +171,8 @@ static int run_ps(struct arena *a, char *const *options, char **ret, struct erro
 		_exit(127);
 	}
 	close(pair[1]);
-	r = pid < 0 ? err_sys(e, errno, "fork") :
-		      file_read_fd(a, pair[0], "the output of ps", PS_OUTPUT_MAX, ret, NULL, e);
+	r = pid < 0 ? err_sys(e, errno, "fork")
+		    : file_read_fd(a, pair[0], "the output of ps", PS_OUTPUT_MAX, ret, NULL, e);
 	close(pair[0]);
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;

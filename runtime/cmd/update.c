@@ -136,8 +136,7 @@ static struct oci_resources *from_options(struct arena *a, const struct update_a
 	};
 
 	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
-		const char *text =
-			*(const char *const *)((const char *)args + targets[i].arg);
+		const char *text = *(const char *const *)((const char *)args + targets[i].arg);
 
 		if (text && *text && set_one(a, &targets[i], text, e) < 0)
 			return NULL;
@@ -152,8 +151,8 @@ static struct oci_resources *from_file(struct arena *a, const char *path, struct
 	char *text;
 	size_t len;
 
-	if (in ? file_read_fd(a, STDIN_FILENO, "standard input", JSON_MAX_SIZE, &text, &len, e) < 0 :
-		 file_read(a, AT_FDCWD, path, JSON_MAX_SIZE, &text, &len, e) < 0)
+	if (in ? file_read_fd(a, STDIN_FILENO, "standard input", JSON_MAX_SIZE, &text, &len, e) < 0
+	       : file_read(a, AT_FDCWD, path, JSON_MAX_SIZE, &text, &len, e) < 0)
 		return NULL;
 	return json_read(a, text, len, &oci_resources_type, in ? "standard input" : path, e);
 }
@@ -177,8 +176,8 @@ int cmd_update(struct cmd_context *c, int argc, char **argv, struct error *e)
 
 	if (r)
 		return r < 0 ? -1 : 0;
-	res = args.resources ? from_file(c->arena, args.resources, e) :
-			       from_options(c->arena, &args, e);
+	res = args.resources ? from_file(c->arena, args.resources, e)
+			     : from_options(c->arena, &args, e);
 	if (!res)
 		return -1;
 	drop_zero_pids(res);

@@ -265,8 +265,10 @@ static int move_into_sub(struct exec *x, const char *value, bool only, struct er
 	if (n > 2)
 		return err_msg(e, "--cgroup: '%s' is not [CONTROLLER:]PATH", value);
 	if (n == 1 && !only)
-		return err_msg(e, "--cgroup: '%s' needs a controller in front (CONTROLLER:PATH), "
-				  "as there is more than one", value);
+		return err_msg(e,
+			       "--cgroup: '%s' needs a controller in front (CONTROLLER:PATH), "
+			       "as there is more than one",
+			       value);
 	if (str_list_has(str_split(x->a, path, '/'), ".."))
 		return err_msg(e, "--cgroup: %s is not a sub cgroup path", path);
 	if (n == 1)
@@ -344,7 +346,8 @@ static int follow(struct exec *x, struct error *e)
 		case SYNC_REPORT:
 			return explain_exec(x->plan.process.args[0], &p.report, e);
 		case SYNC_END:
-			return x->pid ? 0 : err_msg(e, "the process that joins the container ended");
+			return x->pid ? 0
+				      : err_msg(e, "the process that joins the container ended");
 		default:
 			return err_msg(e, "unexpected message from the container");
 		}

@@ -2,16 +2,17 @@
  * See exec_join.h. In order, the process in between: CPUs · cgroup · labels through the host's
  * /proc · not dumpable · all namespaces at once, by the pidfd of the container's first process
  * (setns(2), Linux 5.8), else one by one · clone. Then the process: root of the user namespace ·
- * session · terminal · limits were set by the parent · drop what it may not have · execute the shim.
+ * session · terminal · limits were set by the parent · drop what it may not have · execute the
+ * shim.
  *
  * What it stops. From the moment that it is in the container's pid namespace, others there can see
  * it: it is not dumpable since before, so that they can neither trace it nor open its descriptors,
  * which lead to the host (CVE-2016-9962). It is a fork of mrun: not one byte of the container's is
  * executed or read for configuration until the capabilities are dropped, except the files that
  * init reads too (passwd, under the container's root). The working directory must exist and be
- * inside the root, all descriptors are closed on exec (CVE-2024-21626), labels are written through a
- * procfs that the container has no hand in (CVE-2019-16884), and /proc/self/exe is the sealed shim
- * (CVE-2019-5736).
+ * inside the root, all descriptors are closed on exec (CVE-2024-21626), labels are written through
+ * a procfs that the container has no hand in (CVE-2019-16884), and /proc/self/exe is the sealed
+ * shim (CVE-2019-5736).
  */
 #include "runtime/container/exec_join.h"
 
@@ -32,15 +33,16 @@
 #include "runtime/init/process.h"
 #include "runtime/init/sync.h"
 
-/* The user namespace first: the rights to join the others come from it. The mount namespace last. */
+/* The user namespace first: the rights to join the others come from it. The mount namespace last.
+ */
 static const struct {
 	int type;
 	const char *file, *name;
 } namespaces[] = {
-	{ CLONE_NEWUSER, "user", "user" },     { CLONE_NEWIPC, "ipc", "ipc" },
-	{ CLONE_NEWUTS, "uts", "uts" },	       { CLONE_NEWNET, "net", "network" },
-	{ CLONE_NEWPID, "pid", "pid" },	       { CLONE_NEWCGROUP, "cgroup", "cgroup" },
-	{ CLONE_NEWTIME, "time", "time" },     { CLONE_NEWNS, "mnt", "mount" },
+	{ CLONE_NEWUSER, "user", "user" }, { CLONE_NEWIPC, "ipc", "ipc" },
+	{ CLONE_NEWUTS, "uts", "uts" },	   { CLONE_NEWNET, "net", "network" },
+	{ CLONE_NEWPID, "pid", "pid" },	   { CLONE_NEWCGROUP, "cgroup", "cgroup" },
+	{ CLONE_NEWTIME, "time", "time" }, { CLONE_NEWNS, "mnt", "mount" },
 };
 #define NAMESPACES (sizeof(namespaces) / sizeof(namespaces[0]))
 

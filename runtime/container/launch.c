@@ -21,7 +21,7 @@
 #include "oci/base/path.h"
 #include "oci/base/str.h"
 #include "runtime/container/client_socket.h"
-#include "runtime/cmd/log.h"
+#include "runtime/container/log.h"
 #include "runtime/container/fuse.h"
 #include "runtime/container/record.h"
 #include "runtime/init/hooks.h"
@@ -40,7 +40,7 @@ struct launch {
 	struct init_plan plan;
 	struct launched *out;
 	bool waits;
-	int sync; /* our end */
+	int sync;	  /* our end */
 	int pidfd_socket; /* --pidfd-socket, connected; -1: none */
 };
 
@@ -93,9 +93,9 @@ static int plan_rootfs(struct launch *l, struct error *e)
 		p->cache_path = arena_strdup(l->a, buf);
 		return 0;
 	}
-	p->rootfs = l->o->rootfs_fd >= 0 ? arena_strdup(l->a, path_of_fd(l->o->rootfs_fd)) :
-					   path_join(l->a, l->o->bundle ? l->o->bundle : "/",
-						     s->root->path);
+	p->rootfs = l->o->rootfs_fd >= 0
+			    ? arena_strdup(l->a, path_of_fd(l->o->rootfs_fd))
+			    : path_join(l->a, l->o->bundle ? l->o->bundle : "/", s->root->path);
 	p->rootfs = path_real(l->a, p->rootfs, e);
 	if (!p->rootfs)
 		return err_wrap(e, "root.path");
@@ -268,8 +268,7 @@ static int equip(struct launch *l, struct error *e)
 	}
 	if (r < 0)
 		return -1;
-	if (l->o->setup_network &&
-	    l->o->setup_network(l->o->setup_network_ctx, out->pid, e) < 0)
+	if (l->o->setup_network && l->o->setup_network(l->o->setup_network_ctx, out->pid, e) < 0)
 		return -1;
 	if (l->pidfd_socket >= 0 &&
 	    client_socket_send_pidfd(l->pidfd_socket, "standard", out->pid, e) < 0)
@@ -411,7 +410,12 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 	struct launch l = { .c = c,
 			    .a = c->arena,
 			    .o = o,
-			    .plan = { .spec = spec, .rootfs_tree = -1, .process = { .shim_fd = -1 }, .start_fd = -1, .result_fd = -1, .console_fd = -1 },
+			    .plan = { .spec = spec,
+				      .rootfs_tree = -1,
+				      .process = { .shim_fd = -1 },
+				      .start_fd = -1,
+				      .result_fd = -1,
+				      .console_fd = -1 },
 			    .out = ret,
 			    .waits = waits,
 			    .sync = -1,
@@ -419,8 +423,9 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 	struct container_record *r;
 	int result;
 
-	*ret = (struct launched){ .state = { .dir_fd = -1 }, .spec = spec, .pidfd = -1,
-				  .master = -1 };
+	*ret = (struct launched){
+		.state = { .dir_fd = -1 }, .spec = spec, .pidfd = -1, .master = -1
+	};
 	r = record_make(c, spec, o, &ret->cgroup, e);
 	if (!r || state_new(c, o->id, r, &ret->state, e) < 0)
 		return -1;
@@ -439,7 +444,9 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 	if (result < 0)
 		undo(&l);
 	log_debug(c, "container %s: %s", o->id,
-		  result < 0 ? e->msg : waits ? "waits for start" : "runs");
+		  result < 0 ? e->msg
+		  : waits    ? "waits for start"
+			     : "runs");
 	return result;
 }
 

@@ -1,5 +1,5 @@
 /* See log.h. */
-#include "runtime/cmd/log.h"
+#include "runtime/container/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

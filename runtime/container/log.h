@@ -1,7 +1,7 @@
 /* The log: --log FILE, --log-format, --debug, in the shape of logrus, which clients of runc parse.
  */
-#ifndef MRUN_RUNTIME_CMD_LOG_H
-#define MRUN_RUNTIME_CMD_LOG_H
+#ifndef MRUN_RUNTIME_CONTAINER_LOG_H
+#define MRUN_RUNTIME_CONTAINER_LOG_H
 
 #include "runtime/cmd/cmd.h"
 
