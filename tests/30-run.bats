@@ -40,6 +40,12 @@ both() {
 	both hello
 }
 
+@test "another user may open /dev/stdout when it is a pipe" {
+	[ "$("$MRUN" -u nobody $I sh -c 'echo out >/dev/stdout')" = out ]
+	# A pipe of his own: one of root's he could not give away.
+	[ "$(as_user sh -c "'$MRUN' -u nobody $I sh -c 'echo out >/dev/stdout' | cat")" = out ]
+}
+
 @test "an image is run from its file as well" {
 	cp "$(hello_image)" image.tar
 	run -0 "$MRUN" ./image.tar

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # exec: each option by what the process sees from inside and what the host sees of it from outside.
-# shellcheck disable=SC2016,SC2030,SC2031
+# shellcheck disable=SC2016,SC2030,SC2031,SC2153,SC2154
 bats_require_minimum_version 1.5.0
 load lib
 
@@ -132,8 +132,8 @@ x() { timeout 20 "$MRUN" exec "$@"; }
 	[ "${lines[*]}" = "0 0 0 10 / config /root" ]
 	run -0 x -u 1234:55 "$ID" sh -c 'id -u; id -g; echo $HOME'
 	[ "${lines[*]}" = "1234 55 /home/dev" ]
-	run -0 x --user 77 -g 88 -g 99,100 "$ID" sh -c 'id -u; id -g; id -G; echo $HOME'
-	[ "${lines[*]}" = "77 0 0 10 88 99 100 /" ]
+	run -0 x --user 77 -g 88 -g 99,100,101,102,103,104,105 "$ID" sh -c 'id -u; id -g; id -G; echo $HOME'
+	[ "${lines[*]}" = "77 0 0 10 88 99 100 101 102 103 104 105 /" ]
 	run -0 x --cwd /usr/bin -e A=new -e B=x=y -e HOME=/mine "$ID" sh -c 'pwd; env'
 	[ "${lines[0]}" = /usr/bin ]
 	[ "$(grep -c ^A= <<<"$output")" -eq 1 ]
@@ -283,16 +283,16 @@ same_as_init() { # PID
 	"$MRUN" pause "$ID"
 	run -255 x "$ID" true
 	[[ $output == *"cannot exec in a paused container (use --ignore-paused to override)"* ]]
-	"$MRUN" exec --ignore-paused "$ID" echo done >out 3>&- &
+	"$MRUN" exec --ignore-paused "$ID" echo finished >out 3>&- &
 	sleep 0.4
 	[ ! -s out ]
 	"$MRUN" resume "$ID"
 	wait $!
-	[ "$(cat out)" = done ]
+	[ "$(cat out)" = finished ]
 	# One that is given up leaves nothing.
 	"$MRUN" pause "$ID"
 	code=0
-	timeout 0.5 "$MRUN" exec --ignore-paused "$ID" echo never >never 2>&1 3>&- || code=$?
+	timeout 0.5 "$MRUN" exec --ignore-paused "$ID" echo x >never 2>&1 3>&- || code=$?
 	[ "$code" -eq 124 ]
 	"$MRUN" resume "$ID"
 	for _ in {1..100}; do [ "$("$MRUN" ps --format json "$ID" | jq length)" -eq 1 ] && break; sleep 0.05; done
@@ -489,6 +489,16 @@ same_as_init() { # PID
 	[ "$(count)" = "$before" ]
 	"$MRUN" kill "$ID" KILL
 	wait $parent || true
+}
+
+@test "a hook that start runs may call exec" {
+	need_root
+	printf '#!/bin/sh\nexec "%s" exec "%s" touch /by-hook\n' "$MRUN" "$ID" >hook
+	chmod 755 hook
+	bundle b '.process.args = ["/bin/sleep", "1000"] | .root.readonly = false
+		| .hooks = {poststart: [{path: "'"$T"'/hook", env: ["XDG_RUNTIME_DIR='"$XDG_RUNTIME_DIR"'"]}]}'
+	"$MRUN" run -d --bundle b "$ID" </dev/null >log 2>&1 || { cat log; false; }
+	[ -e b/rootfs/by-hook ]
 }
 
 @test "20 at once, and delete while they run" {

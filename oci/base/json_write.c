@@ -278,6 +278,9 @@ char *json_out_finish(struct json_out *o, size_t *ret_len)
 	char *s;
 
 	yajl_gen_get_buf(o->g, &buf, &len);
+	/* The beautified text ends in a newline: who prints it adds one. */
+	while (len > 0 && buf[len - 1] == '\n')
+		len--;
 	s = arena_strndup(o->a, (const char *)buf, len);
 	yajl_gen_free(o->g);
 	o->g = NULL;

@@ -19,8 +19,9 @@
 #include "runtime/cmd/options.h"
 #include "runtime/container/state.h"
 
-#define LOOK_MS 200 /* how often for OOM kills: the kernel tells of them differently on v1 and v2 \
-		     */
+#define LOOK_MS                                                                           \
+	200 /* how often for OOM kills: the kernel tells of them differently on v1 and v2 \
+	     */
 
 struct events_args {
 	const char *interval;
@@ -43,36 +44,44 @@ static const struct opt_spec events_spec = {
 	.single_dash = true,
 };
 
-/* A duration as Go writes it; milliseconds, at least 1; -1 with E. */
-static int64_t parse_interval(const char *text, struct error *e)
+/* One "1.5h" of a duration; *TEXT moves behind it. */
+static bool parse_part(const char **text, double *ret_ms)
 {
 	static const struct {
 		const char *name;
 		double ms;
 	} units[] = { { "ns", 1e-6 }, { "us", 1e-3 }, { "µs", 1e-3 }, { "ms", 1 },
 		      { "s", 1e3 },   { "m", 60e3 },  { "h", 3600e3 } };
-	const size_t n = sizeof(units) / sizeof(units[0]);
+	char *end = NULL;
+	double v;
+
+	if (**text < '0' || **text > '9')
+		return false;
+	v = strtod(*text, &end);
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		size_t len = strlen(units[i].name);
+
+		if (strncmp(end, units[i].name, len) == 0 &&
+		    (!end[len] || (end[len] >= '0' && end[len] <= '9'))) {
+			*ret_ms = v * units[i].ms;
+			*text = end + len;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A duration as Go writes it; milliseconds, at least 1; -1 with E. */
+static int64_t parse_interval(const char *text, struct error *e)
+{
 	const char *p = text;
-	double total = 0;
+	double total = 0, part;
 
 	while (*p) {
-		char *end;
-		double v = *p >= '0' && *p <= '9' ? strtod(p, &end) : -1;
-		size_t i;
-
-		for (i = 0; v >= 0 && i < n; i++) {
-			size_t len = strlen(units[i].name);
-
-			if (strncmp(end, units[i].name, len) == 0 &&
-			    (!end[len] || (end[len] >= '0' && end[len] <= '9'))) {
-				total += v * units[i].ms;
-				p = end + len;
-				break;
-			}
-		}
-		if (v < 0 || i == n)
+		if (!parse_part(&p, &part))
 			return err_msg(e, "events: --interval: '%s' is not a duration such as 5s",
 				       text);
+		total += part;
 	}
 	if (!(total > 0) || total > 1e12)
 		return err_msg(e, "duration interval must be greater than 0");

@@ -101,29 +101,27 @@ static int set_user(struct arena *a, struct oci_user *u, const char *text, struc
 	return 0;
 }
 
+/* --additional-gids may be given again and again, and as one list with commas. */
 static int add_gids(struct arena *a, struct oci_user *u, const struct strlist *gids,
 		    struct error *e)
 {
-	uint32_t *all = ARENA_ARRAY(a, u->additional_gids_len + gids->n + 1, uint32_t);
+	struct strlist texts = { 0 };
+	uint32_t *all;
 	size_t n = u->additional_gids_len;
 
+	for (size_t i = 0; i < gids->n; i++)
+		for (char **s = str_split(a, gids->items[i], ','); *s; s++)
+			strlist_add(a, &texts, *s);
+	all = ARENA_ARRAY(a, n + texts.n, uint32_t);
 	if (n)
 		memcpy(all, u->additional_gids, n * sizeof(*all));
-	for (size_t i = 0; i < gids->n; i++) {
-		/* runc's clients also write them as one list with commas. */
-		for (char **s = str_split(a, gids->items[i], ','); *s; s++) {
-			uint64_t gid;
+	for (size_t i = 0; i < texts.n; i++) {
+		uint64_t gid;
 
-			if (!str_to_u64(*s, UINT32_MAX - 1, &gid))
-				return err_msg(e, "--additional-gids: '%s' is not a group id", *s);
-			if (n == u->additional_gids_len + gids->n) {
-				uint32_t *more = ARENA_ARRAY(a, n * 2 + 1, uint32_t);
-
-				memcpy(more, all, n * sizeof(*all));
-				all = more;
-			}
-			all[n++] = (uint32_t)gid;
-		}
+		if (!str_to_u64(texts.items[i], UINT32_MAX - 1, &gid))
+			return err_msg(e, "--additional-gids: '%s' is not a group id",
+				       texts.items[i]);
+		all[n++] = (uint32_t)gid;
 	}
 	u->additional_gids = all;
 	u->additional_gids_len = n;

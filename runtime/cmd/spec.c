@@ -44,7 +44,8 @@ int cmd_spec(struct cmd_context *c, int argc, char **argv, struct error *e)
 	if (dir < 0)
 		return err_sys(e, errno, "open the bundle %s", args.bundle);
 	s = oci_spec_default(c->arena, args.rootless, geteuid(), getegid());
-	text = json_write(c->arena, &oci_spec_type, s, true, &len);
+	text = arena_printf(c->arena, "%s\n", json_write(c->arena, &oci_spec_type, s, true, &len));
+	len++;
 	fd = openat(dir, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0 && errno == EEXIST)
 		return err_msg(e, "file config.json exists. Remove it first");

@@ -25,6 +25,7 @@
 #include "runtime/container/exec_join.h"
 #include "runtime/container/foreground.h"
 #include "runtime/container/launch.h"
+#include "runtime/container/log.h"
 #include "runtime/container/terminal.h"
 #include "runtime/init/process.h"
 #include "runtime/init/seccomp_notify.h"
@@ -480,6 +481,7 @@ int exec_run(struct cmd_context *c, struct container *ct, const struct oci_spec 
 			  .master = -1 };
 	int code = run(&x, p, e);
 
+	log_warnings(c, &x.plan.process.warnings);
 	if (code < 0) {
 		end(x.middle);
 		end(x.pid);

@@ -116,6 +116,7 @@ static int plan_process(struct launch *l, struct error *e)
 
 	if (process_plan_make(l->a, s->process, pp, e) < 0)
 		return -1;
+	log_warnings(l->c, &pp->warnings);
 	pp->user = l->o->user;
 	pp->group_add = l->o->group_add;
 	pp->set_home = true;
@@ -246,6 +247,19 @@ static int follow(struct launch *l, struct error *e)
 	}
 }
 
+/* As root: the caller's pipes go to the container's root, who can then give them to the user that
+ * the program runs as (process.c, give_pipes). Root of the host is nobody in there. */
+static void give_pipes_to_container(const struct init_plan *p)
+{
+	int64_t uid = idmap_host_uid(&p->idmap, 0), gid = idmap_host_gid(&p->idmap, 0);
+	struct stat st;
+
+	for (int fd = 0; fd <= 2; fd++)
+		if (uid >= 0 && gid >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) &&
+		    st.st_uid == 0 && fchown(fd, (uid_t)uid, (gid_t)gid) < 0)
+			return;
+}
+
 /* What the parent does for the child before it may go on. */
 static int equip(struct launch *l, struct error *e)
 {
@@ -254,6 +268,8 @@ static int equip(struct launch *l, struct error *e)
 	struct launched *out = l->out;
 	int r = 0;
 
+	if (p->new_userns && geteuid() == 0)
+		give_pipes_to_container(p);
 	if (p->new_userns && idmap_start(l->a, out->pid, &p->idmap, &job, e) < 0)
 		return -1;
 	/* newuidmap and newgidmap work meanwhile. */

@@ -46,6 +46,15 @@ void log_line(const struct cmd_context *c, const char *level, const char *msg)
 	file_write_all(fd, line, strlen(line), c->log, &ignored);
 }
 
+void log_warnings(const struct cmd_context *c, const struct strlist *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		log_line(c, "warning", list->items[i]);
+		if (c->debug && !c->log)
+			fprintf(stderr, "mrun: warning: %s\n", list->items[i]);
+	}
+}
+
 void log_debug(const struct cmd_context *c, const char *fmt, ...)
 {
 	va_list ap;

@@ -7,6 +7,8 @@
 
 /* One line of LEVEL ("error", "debug") to the log file; without one, nothing. */
 void log_line(const struct cmd_context *c, const char *level, const char *msg);
+/* Each of LIST as a warning: to the log file, and with --debug, where there is none, to stderr. */
+void log_warnings(const struct cmd_context *c, const struct strlist *list);
 /* With --debug: a line to the log file, else to stderr. */
 void log_debug(const struct cmd_context *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

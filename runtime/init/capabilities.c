@@ -7,7 +7,8 @@
 #include "oci/base/str.h"
 #include "runtime/init/plan.h"
 
-int capabilities_parse(char *const *names, uint64_t *ret, const char *where, struct error *e)
+void capabilities_parse(struct arena *a, char *const *names, uint64_t *ret, const char *where,
+			struct strlist *warnings)
 {
 	*ret = 0;
 	for (size_t i = 0; names && names[i]; i++) {
@@ -20,8 +21,10 @@ int capabilities_parse(char *const *names, uint64_t *ret, const char *where, str
 				*p = (char)(*p + 32);
 		/* libcap also takes plain numbers; the specification does not. */
 		if (!str_has_prefix(lower, "cap_") || cap_from_name(lower, &v) < 0 || v > 63)
-			return err_msg(e, "%s[%zu]: unknown capability '%s'", where, i, names[i]);
-		*ret |= 1ULL << v;
+			strlist_add(a, warnings,
+				    arena_printf(a, "%s[%zu]: unknown capability '%s' is left out",
+						 where, i, names[i]));
+		else
+			*ret |= 1ULL << v;
 	}
-	return 0;
 }

@@ -61,21 +61,31 @@ static int plan_rlimits(struct arena *a, const struct oci_process *s, struct pro
 	return 0;
 }
 
-static int plan_capabilities(const struct oci_capabilities *s, struct cap_plan *c, struct error *e)
+static void plan_capabilities(struct arena *a, const struct oci_capabilities *s,
+			      struct process_plan *p)
 {
-	if (!s)
-		return 0;
-	c->given = true;
-	if (capabilities_parse(s->bounding, &c->bounding, "process.capabilities.bounding", e) < 0 ||
-	    capabilities_parse(s->effective, &c->effective, "process.capabilities.effective", e) <
-		    0 ||
-	    capabilities_parse(s->inheritable, &c->inheritable, "process.capabilities.inheritable",
-			       e) < 0 ||
-	    capabilities_parse(s->permitted, &c->permitted, "process.capabilities.permitted", e) <
-		    0 ||
-	    capabilities_parse(s->ambient, &c->ambient, "process.capabilities.ambient", e) < 0)
-		return -1;
-	return 0;
+	const struct {
+		char *const *names;
+		uint64_t *bits;
+		const char *where;
+	} sets[] = {
+		{ s->bounding, &p->caps.bounding, "process.capabilities.bounding" },
+		{ s->effective, &p->caps.effective, "process.capabilities.effective" },
+		{ s->inheritable, &p->caps.inheritable, "process.capabilities.inheritable" },
+		{ s->permitted, &p->caps.permitted, "process.capabilities.permitted" },
+		{ s->ambient, &p->caps.ambient, "process.capabilities.ambient" },
+	};
+
+	p->caps.given = true;
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+		capabilities_parse(a, sets[i].names, sets[i].bits, sets[i].where, &p->warnings);
+	/* The kernel raises only what is permitted and inheritable (capabilities(7)). */
+	if (p->caps.ambient & ~(p->caps.permitted & p->caps.inheritable)) {
+		strlist_add(a, &p->warnings,
+			    "process.capabilities.ambient: what is not permitted and inheritable "
+			    "as well cannot be raised");
+		p->caps.ambient &= p->caps.permitted & p->caps.inheritable;
+	}
 }
 
 /* The shim as a sealed memory file: nobody can write to it, whoever gets hold of it. */
@@ -119,7 +129,9 @@ int process_plan_make(struct arena *a, const struct oci_process *s, struct proce
 		}
 	}
 	p->shim_fd = -1;
-	if (plan_capabilities(s->capabilities, &p->caps, e) < 0 || plan_rlimits(a, s, p, e) < 0)
+	if (s->capabilities)
+		plan_capabilities(a, s->capabilities, p);
+	if (plan_rlimits(a, s, p, e) < 0)
 		return -1;
 	p->shim_fd = make_shim(e);
 	return p->shim_fd < 0 ? -1 : 0;

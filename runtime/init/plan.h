@@ -69,6 +69,7 @@ struct process_plan {
 	int shim_fd;		     /* sealed memory file with the shim */
 	struct oci_personality *personality_spec;
 	struct oci_memory_policy *memory_policy_spec;
+	struct strlist warnings; /* for the log */
 };
 
 struct init_plan {
@@ -111,9 +112,10 @@ int plan_make(struct init_plan *p, struct error *e);
 /* Mount options to flags: pure. UNKNOWN options are joined into ret->data. */
 int mount_options_parse(struct arena *a, char *const *options, struct mount_plan *ret,
 			struct error *e);
-/* Names of capabilities to bits; unknown ones are an error, ones that this kernel does not have
- * are dropped. */
-int capabilities_parse(char *const *names, uint64_t *ret, const char *where, struct error *e);
+/* Names of capabilities to bits. One that is unknown is left out with a warning: runtimes should
+ * not fail for it (runtime-spec config.md, "capabilities"). */
+void capabilities_parse(struct arena *a, char *const *names, uint64_t *ret, const char *where,
+			struct strlist *warnings);
 int process_plan_make(struct arena *a, const struct oci_process *spec, struct process_plan *p,
 		      struct error *e);
 

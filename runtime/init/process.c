@@ -177,8 +177,23 @@ static int set_capabilities(const struct process_plan *p, struct error *e)
 	return 0;
 }
 
+/* A program that runs as another user opens /dev/stdout like any file: a pipe must be that user's
+ * then (runc gives it to him as well). Not a terminal, a device or a file: those are the caller's.
+ * Where the owner is not mapped this is not allowed, and the program has what it has. */
+static void give_pipes(const struct process_plan *p)
+{
+	struct stat st;
+
+	for (int fd = 0; fd <= 2; fd++)
+		if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && st.st_uid != p->uid &&
+		    fchown(fd, p->uid, (gid_t)-1) < 0)
+			return;
+}
+
 static int change_user(const struct process_plan *p, struct error *e)
 {
+	if (p->uid != 0)
+		give_pipes(p);
 	if (p->setgroups_allowed) {
 		if (setgroups(p->groups_len, p->groups) < 0)
 			return err_sys(e, errno, "setgroups");
