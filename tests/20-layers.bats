@@ -120,7 +120,9 @@ overlay_form() {
 
 make_debian() { # FILE
 	# shellcheck source=/dev/null
-	mmdebstrap --quiet --variant=minbase --mode=root "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$1.tar" &&
+	# bats keeps descriptors open, and dash, which mmdebstrap hands its own to, knows no two-digit ones.
+	mmdebstrap --quiet --variant=minbase --mode=root "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$1.tar" \
+		2>"$T/mmdebstrap" 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &&
 		gzip -f "$1.tar" && mv "$1.tar.gz" "$1"
 }
 
@@ -129,7 +131,7 @@ make_debian() { # FILE
 	need umoci mmdebstrap
 	local tar
 	grep -qx 'ID=debian' /etc/os-release || skip "mmdebstrap's default mirror is this distribution's, which is not Debian"
-	tar=$(lib_cached debian.tar.gz make_debian) || skip "the Debian mirror can't be reached"
+	tar=$(lib_cached debian.tar.gz make_debian) || skip "mmdebstrap failed: $(tail -n 1 "$T/mmdebstrap")"
 	layers oci oci "$tar"
 	all_forms
 }

@@ -285,6 +285,12 @@ sh_bundle() { # SCRIPT [JQ]
 	grep -q 'level=error msg="container nothing does not exist"' log.txt
 }
 
+@test "signals that the caller ignores are not ignored in the container" {
+	sh_bundle 'grep SigIgn /proc/self/status | cut -f2'
+	run -0 bash -c "trap '' PIPE HUP INT QUIT USR1 TERM; exec '$MRUN' run --bundle b '$ID'"
+	[ "$output" = 0000000000000000 ]
+}
+
 @test "--debug says what happens, to stderr or to the log" {
 	sh_bundle true
 	run -0 --separate-stderr "$MRUN" --debug run --bundle b "$ID"

@@ -524,7 +524,7 @@ same_as_init() { # PID
 	bundle b '.process.args = ["/bin/sleep", "1000"] | .linux.seccomp = null | .ociVersion = "1.0.2"
 		| .process.capabilities |= with_entries(select(.key != "ambient"))
 		| .process.user.umask = 18 | .hostname = "same"'
-	probe='id; pwd; umask; hostname; env | sort; grep -E "^(Cap|NoNew|Uid|Gid|Groups|Sig[IB])" /proc/self/status; ulimit -a
+	probe='id; pwd; umask; hostname; env | sort; grep -E "^(Cap|NoNew|Uid|Gid|Groups|SigB)" /proc/self/status; ulimit -a
 		cat /proc/self/oom_score_adj; ls /proc/self/fd | wc -l; cat /proc/self/cgroup | cut -d: -f3 | sed "s,.*/,,"'
 	"$MRUN" run -d --bundle b "$ID" </dev/null >log 2>&1
 	run_all() {

@@ -70,10 +70,15 @@ void process_reset_signals(void)
 {
 	static const int usual[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGTERM, SIGCHLD,
 				     SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2 };
+	static const char kernel_default[64]; /* struct sigaction as the kernel has it: SIG_DFL */
 	sigset_t none;
 
 	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
 		signal(usual[i], SIG_DFL);
+	/* The C library's own two, which its sigaction(3) does not touch: seen ignored by a caller.
+	 */
+	syscall(SYS_rt_sigaction, 32, &kernel_default, NULL, 8);
+	syscall(SYS_rt_sigaction, 33, &kernel_default, NULL, 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
