@@ -165,6 +165,8 @@ static int make_parent_private(const char *rootfs, struct error *e)
 	do {
 		strcpy(last, path);
 		slash = strrchr(path, '/');
+		if (!slash)
+			break;
 		slash[slash == path] = 0;
 	} while (strcmp(last, path) != 0 && mount_id(path) == id);
 	if (mount(NULL, last, NULL, MS_PRIVATE, NULL) < 0)
@@ -219,7 +221,7 @@ int rootfs_mount(const struct init_plan *p, struct error *e)
 	}
 	if (flag == MS_SHARED && mount(NULL, "/", NULL, MS_SLAVE, NULL) < 0)
 		return err_sys(e, errno, "make the root mount private");
-	if (flag == MS_SHARED && p->rootfs && make_parent_private(p->rootfs, e) < 0)
+	if (flag == MS_SHARED && !p->options->overlay && make_parent_private(p->rootfs, e) < 0)
 		return -1;
 	return p->options->overlay ? overlay_mount(p, e) : bundle_mount(p, e);
 }
