@@ -2,6 +2,7 @@
 # the default profile of an image, the cache of compiled filters, the agent of SCMP_ACT_NOTIFY. What
 # a compiled filter decides for every call and ABI is in tests/unit/test_seccomp.c.
 
+bats_require_minimum_version 1.5.0
 load lib
 
 setup_file() {
@@ -59,6 +60,17 @@ image_probe() { # OPTION… -- ABI; the probe in an image's container
 	start
 	[ "$status" -eq 1 ]
 	[[ $output == *"No space left on device"* ]]
+}
+
+@test "a profile that denies execveat, or kills for it, is no obstacle" {
+	need_root
+	for action in SCMP_ACT_ERRNO SCMP_ACT_KILL_PROCESS; do
+		rm -rf x
+		bundle x ".process.args = [\"/bin/echo\", \"ran\"] | .linux.seccomp = {defaultAction: \"SCMP_ACT_ALLOW\",
+			architectures: [\"SCMP_ARCH_X86_64\"], syscalls: [{names: [\"execveat\"], action: \"$action\"}]}"
+		run -0 "$MRUN" run --bundle x mrun-t$$
+		[ "$output" = ran ]
+	done
 }
 
 @test "errno: EPERM without errnoRet" {

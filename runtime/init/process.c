@@ -356,7 +356,11 @@ int process_exec(struct arena *a, const struct process_plan *p, const char *path
 	if (syscall(SYS_close_range, 3U + (unsigned)p->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return err_sys(e, errno, "close_range");
 	fcntl(report_fd, F_SETFD, 0);
-	syscall(SYS_execveat, p->shim_fd, "", argv, p->env, AT_EMPTY_PATH);
+	/* A profile may know execve only; then the container's own /proc leads to the shim. */
+	if (p->seccomp.prog.len && !p->seccomp.allows_execveat)
+		execve(path_of_fd(p->shim_fd), argv, p->env);
+	else
+		syscall(SYS_execveat, p->shim_fd, "", argv, p->env, AT_EMPTY_PATH);
 	err_sys(e, errno, "exec %s", p->args[0]);
 	e->exit_code = ERR_EXIT_NOT_EXEC;
 	return -1;
