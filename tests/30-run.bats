@@ -371,3 +371,13 @@ crun_works() { command -v crun >/dev/null && [ ! -d /sys/fs/cgroup/unified ]; }
 	[ "$(as_user "$MRUN" run -b "$TEST_HOME/bundle" x)" = "Hello world!" ]
 	rm -rf "$TEST_HOME/bundle"
 }
+
+@test "--stop-signal: what a SIGTERM to mrun becomes in the container" {
+	"$MRUN" --stop-signal USR1 $I sh -c 'trap "exit 9" USR1; trap "exit 8" TERM; echo up; while :; do sleep 0.05; done' >out 2>&1 3>&- &
+	pid=$!
+	for _ in {1..100}; do grep -q up out && break; sleep 0.05; done
+	kill -TERM $pid
+	code=0
+	wait $pid || code=$?
+	[ $code -eq 9 ]
+}

@@ -15,6 +15,7 @@
 #include "runtime/container/foreground.h"
 #include "runtime/container/fuse.h"
 #include "runtime/container/launch.h"
+#include "runtime/container/signals.h"
 #include "runtime/container/record.h"
 #include "runtime/container/terminal.h"
 #include "runtime/init/hooks.h"
@@ -96,7 +97,8 @@ static int attend(struct container_options *o, struct launched *l, bool oci, str
 		if (pass_stdin && terminal_raw(STDIN_FILENO, oci, e) < 0)
 			return -1;
 	}
-	code = foreground_wait(l->pid, l->master, pass_stdin, true, e);
+	code = foreground_wait(l->pid, l->master, pass_stdin, true,
+			       o->stop_signal ? signal_parse(o->stop_signal) : 0, e);
 	terminal_restore();
 	return code;
 }

@@ -420,7 +420,7 @@ static int attend(struct exec *x, struct error *e)
 		if (terminal_raw(STDIN_FILENO, true, e) < 0)
 			return -1;
 	}
-	code = foreground_wait(x->pid, x->master, true, false, e);
+	code = foreground_wait(x->pid, x->master, true, false, 0, e);
 	terminal_restore();
 	return code;
 }

@@ -69,7 +69,7 @@ static bool reap(pid_t pid, int *status)
 }
 
 static void handle(const struct signalfd_siginfo *si, pid_t pid, int master, struct interrupts *in,
-		   bool interrupts_end)
+		   bool interrupts_end, int stop_signal)
 {
 	int sig = (int)si->ssi_signo;
 
@@ -79,6 +79,8 @@ static void handle(const struct signalfd_siginfo *si, pid_t pid, int master, str
 	}
 	if (sig == SIGPIPE || sig == SIGURG)
 		return;
+	if (sig == SIGTERM && stop_signal)
+		sig = stop_signal;
 	if (sig == SIGINT && interrupts_end && third(in)) {
 		fputs("mrun: three interrupts: the container is killed\n", stderr);
 		sig = SIGKILL;
@@ -86,7 +88,8 @@ static void handle(const struct signalfd_siginfo *si, pid_t pid, int master, str
 	kill(pid, sig);
 }
 
-static int loop(int sigs, pid_t pid, struct relay *r, bool interrupts_end, struct error *e)
+static int loop(int sigs, pid_t pid, struct relay *r, bool interrupts_end, int stop_signal,
+		struct error *e)
 {
 	struct interrupts in = { .n = 0 };
 
@@ -110,7 +113,7 @@ static int loop(int sigs, pid_t pid, struct relay *r, bool interrupts_end, struc
 			return err_sys(e, errno, "wait for the container");
 		}
 		if (si.ssi_signo != SIGCHLD) {
-			handle(&si, pid, r ? r->master : -1, &in, interrupts_end);
+			handle(&si, pid, r ? r->master : -1, &in, interrupts_end, stop_signal);
 			continue;
 		}
 		if (!reap(pid, &status))
@@ -121,7 +124,8 @@ static int loop(int sigs, pid_t pid, struct relay *r, bool interrupts_end, struc
 	}
 }
 
-int foreground_wait(pid_t pid, int master, bool pass_stdin, bool interrupts_end, struct error *e)
+int foreground_wait(pid_t pid, int master, bool pass_stdin, bool interrupts_end, int stop_signal,
+		    struct error *e)
 {
 	struct relay r = {
 		.master = master, .use_stdin = pass_stdin, .stdin_open = true, .master_open = true
@@ -133,5 +137,5 @@ int foreground_wait(pid_t pid, int master, bool pass_stdin, bool interrupts_end,
 	sigs = signalfd(-1, &set, SFD_CLOEXEC);
 	if (sigs < 0)
 		return err_sys(e, errno, "signalfd");
-	return loop(sigs, pid, master >= 0 ? &r : NULL, interrupts_end, e);
+	return loop(sigs, pid, master >= 0 ? &r : NULL, interrupts_end, stop_signal, e);
 }

@@ -8,7 +8,9 @@
 void foreground_block_signals(void);
 /* Waits until process PID ended; returns its exit code, 128+n for signal n. MASTER: the terminal to
  * relay, -1: none. PASS_STDIN: what comes on stdin goes to it. INTERRUPTS_END: three SIGINT within
- * two seconds end a program that ignores them. */
-int foreground_wait(pid_t pid, int master, bool pass_stdin, bool interrupts_end, struct error *e);
+ * two seconds end a program that ignores them. STOP_SIGNAL: what a SIGTERM to us becomes for it
+ * (image-spec config.md, StopSignal), 0: itself. */
+int foreground_wait(pid_t pid, int master, bool pass_stdin, bool interrupts_end, int stop_signal,
+		    struct error *e);
 
 #endif
