@@ -93,7 +93,7 @@ setting() { # CONTROLLER FILE
 	run -1 "$MRUN" delete "$ID"
 	"$MRUN" resume "$ID"
 	[ "$("$MRUN" state "$ID" | jq -r .status)" = running ]
-	sleep 0.3
+	for _ in {1..100}; do [ "$(cat b/rootfs/count)" = "$before" ] || break; sleep 0.1; done
 	[ "$(cat b/rootfs/count)" != "$before" ]
 	# KILL reaches a paused one, too.
 	"$MRUN" pause "$ID"
