@@ -385,14 +385,19 @@ with tarfile.open("many-0.tar", "w") as t:
 PY
 	layers oci oci many-0.tar
 	"$MRUN" load -q oci:oci:t
-	"$MRUN" oci:oci:t /no-such-program 2>/dev/null &
-	pid=$!
-	for ((i = 0; i < 500; i++)); do
-		[ -d "$XDG_CACHE_HOME/mrun/layers" ] && [ -n "$(entries 'tmp-*')" ] && break
-		sleep 0.01
+	for _ in {1..10}; do # a machine may be so slow, or so fast, that the moment is missed
+		"$MRUN" oci:oci:t /no-such-program 2>/dev/null &
+		pid=$!
+		for ((i = 0; i < 2000; i++)); do
+			[ -d "$XDG_CACHE_HOME/mrun/layers" ] && [ -n "$(entries 'tmp-*')" ] && break
+			sleep 0.01
+		done
+		kill -KILL "$pid"
+		wait "$pid" || true
+		[ -z "$(entries 'tmp-*')" ] || break
+		"$MRUN" prune --all --force >/dev/null
+		"$MRUN" load -q oci:oci:t
 	done
-	kill -KILL "$pid"
-	wait "$pid" || true
 	[ -n "$(entries 'tmp-*')" ]
 	[ -z "$(entries 'diff-*')" ]
 	image_of opaque

@@ -218,7 +218,7 @@ both() {
 		local pid
 		m $I sh -c 'trap "echo got TERM; exit 5" TERM; echo ready; while :; do sleep 0.1; done' >out &
 		pid=$!
-		for _ in {1..50}; do
+		for _ in {1..200}; do
 			grep -q ready out && break
 			sleep 0.1
 		done
@@ -236,7 +236,7 @@ both() {
 	# In the background a shell ignores SIGINT for its children.
 	env --default-signal=INT "$MRUN" $I sh -c 'trap "" INT; echo ready; while :; do sleep 0.1; done' >out &
 	pid=$!
-	for _ in {1..50}; do
+	for _ in {1..200}; do
 		grep -q ready out && break
 		sleep 0.1
 	done
@@ -254,14 +254,14 @@ both() {
 @test "a killed mrun takes its container with it" {
 	"$MRUN" $I sleep 47.11 &
 	pid=$!
-	for _ in {1..50}; do
+	for _ in {1..200}; do
 		pgrep -f '^sleep 47.11$' >/dev/null && break
 		sleep 0.1
 	done
 	pgrep -f '^sleep 47.11$'
 	kill -KILL $pid
 	wait $pid || true
-	for _ in {1..50}; do
+	for _ in {1..200}; do
 		pgrep -f '^sleep 47.11$' >/dev/null || break
 		sleep 0.1
 	done
@@ -271,12 +271,12 @@ both() {
 
 @test "--init reaps orphans and passes signals on" {
 	# shellcheck disable=SC2016
-	run -0 "$MRUN" --init $I sh -c '(sh -c "sleep 0.1 & exit" &); sleep 0.5; ps | grep -c "[Zz]ombie\|\[sleep\]" || true; [ $$ -ne 1 ]'
+	run -0 "$MRUN" --init $I sh -c '(sh -c "sleep 0.1 & exit" &); sleep 0.5; for i in 1 2 3 4 5 6 7 8 9; do ps | grep -q "sleep" || break; sleep 1; done; ps | grep -c "[Zz]ombie\|\[sleep\]" || true; [ $$ -ne 1 ]'
 	[ "${lines[0]}" = 0 ]
 	run -9 "$MRUN" --network none --init $I sh -c 'exit 9'
-	"$MRUN" --init $I sleep 60 &
+	"$MRUN" --init $I sh -c 'echo up; exec sleep 60' >up 3>&- &
 	pid=$!
-	sleep 0.5
+	for _ in {1..200}; do grep -q up up && break; sleep 0.05; done
 	kill -TERM $pid
 	code=0
 	wait $pid || code=$?

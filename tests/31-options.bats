@@ -226,7 +226,7 @@ own_dir() {
 @test "--name, --cidfile, --label, --keep" {
 	"$MRUN" --name twice $I sleep 30 &
 	pid=$!
-	for _ in {1..50}; do
+	for _ in {1..200}; do
 		"$MRUN" list -q | grep -qx twice && break
 		sleep 0.1
 	done

@@ -167,7 +167,7 @@ publish() { # HELPER
 	python3 -c 'import socket, time, sys
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush=True); time.sleep(20)' >port &
 	server=$!
-	for _ in {1..50}; do
+	for _ in {1..200}; do
 		[ -s port ] && break
 		sleep 0.1
 	done
@@ -200,7 +200,7 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush=True); s.settimeout(20)
 while True: s.accept()[0].sendall(b"secret\n")' >port &
 	server=$!
-	for _ in {1..50}; do
+	for _ in {1..200}; do
 		[ -s port ] && break
 		sleep 0.1
 	done
@@ -220,7 +220,7 @@ while True: s.accept()[0].sendall(b"secret\n")' >port &
 	need_tun
 	"$MRUN" --network pasta $I sleep 47.12 &
 	pid=$!
-	for _ in {1..50}; do
+	for _ in {1..200}; do
 		pgrep -f '^sleep 47.12$' >/dev/null && break
 		sleep 0.1
 	done

@@ -166,7 +166,7 @@ uid_map() { # its lines with one space
 	[ "$(printf '%s\n' "${lines[@]:1}")" = $'0\nno devices' ]
 	# Its processes are nobody's on the host.
 	m $I sleep 47.33 &
-	for _ in {1..50}; do
+	for _ in {1..200}; do
 		pid=$(pgrep -f '^sleep 47.33$') && break
 		sleep 0.1
 	done
@@ -366,7 +366,7 @@ runtime_dir() { # XDG_RUNTIME_DIR's value
 	as_user rmdir "$TEST_HOME/closed"
 	# The fallback is a place for list and delete as well.
 	as_user env -u XDG_RUNTIME_DIR "$MRUN" $I sleep 47.3 &
-	for _ in {1..50}; do
+	for _ in {1..200}; do
 		id=$(as_user env -u XDG_RUNTIME_DIR "$MRUN" list -q)
 		[ -z "$id" ] || break
 		sleep 0.1
@@ -476,14 +476,14 @@ background() { # ARG…
 	WHO=user
 	killed() {
 		background --name killed $I sh -c 'echo left >/left; exec sleep 47.35'
-		for _ in {1..50}; do
+		for _ in {1..200}; do
 			pgrep -f '^sleep 47.35$' >/dev/null && break
 			sleep 0.1
 		done
 		pgrep -f '^sleep 47.35$'
 		kill -KILL "$PID"
 		wait || true
-		for _ in {1..50}; do
+		for _ in {1..200}; do
 			pgrep -f '^sleep 47.35$' >/dev/null || break
 			sleep 0.1
 		done
@@ -514,7 +514,7 @@ background() { # ARG…
 		kill -KILL "$PID"
 		wait || true
 	done
-	for _ in {1..30}; do
+	for _ in {1..200}; do
 		pgrep -f '^sleep 47.36$' >/dev/null || break
 		sleep 0.1
 	done

@@ -234,7 +234,7 @@ looks_right() {
 	load_hello
 	ENV=(MRUN_STORAGE_DRIVER=fuse-overlayfs)
 	with_fuse m $I sleep 47.34 2>/dev/null &
-	for _ in {1..50}; do
+	for _ in {1..200}; do
 		pgrep -u "$TEST_UID" fuse-overlayfs >/dev/null &&
 			pgrep -u "$TEST_UID" -f '^sleep 47.34' >/dev/null && break
 		sleep 0.1
@@ -243,7 +243,7 @@ looks_right() {
 	# The holder has the same command line: mrun itself is the oldest.
 	kill -KILL "$(pgrep -o -u "$TEST_UID" -f "^$MRUN $I sleep 47.34")"
 	wait $! || true
-	for _ in {1..50}; do
+	for _ in {1..200}; do
 		pgrep -u "$TEST_UID" 'fuse-overlayfs|sleep' >/dev/null || break
 		sleep 0.1
 	done

@@ -162,7 +162,7 @@ image_probe() { # OPTION… -- ABI; the probe in an image's container
 		listenerMetadata: \"some data\", syscalls: [{names: [\"mkdir\", \"mkdirat\"], action: \"SCMP_ACT_NOTIFY\"}]}"
 	"$PROBE" agent "$T/agent" 17 >"$T/state" 2>"$T/agent.err" &
 	local agent=$!
-	for _ in {1..50}; do
+	for _ in {1..200}; do
 		[ ! -S "$T/agent" ] || break
 		sleep 0.1
 	done

@@ -55,7 +55,7 @@ resources() { # JSON
 background() { # OPTION… -- CMD
 	"$TOOL" run "$S" "$ID" "$@" 3>&- &
 	BG=$!
-	for _ in {1..100}; do
+	for _ in {1..1000}; do
 		[ ! -f "$S" ] || [ -z "$("$TOOL" pids "$S" 2>/dev/null)" ] || return 0
 		sleep 0.02
 	done
@@ -188,7 +188,7 @@ need_v2_namespace() {
 @test "freeze, thaw, list and kill, children's processes too" {
 	need_v1 freezer devices
 	background -- bash -c 'sleep 100 & sleep 100 & wait'
-	sleep 0.2
+	for _ in {1..200}; do [ "$("$TOOL" pids "$S" | wc -l)" -lt 3 ] || break; sleep 0.05; done
 	[ "$("$TOOL" pids "$S" | wc -l)" -eq 3 ]
 	"$TOOL" freeze "$S"
 	[ "$("$TOOL" frozen "$S")" = 1 ]
@@ -240,8 +240,8 @@ need_v2_namespace() {
 	run "$TOOL" run "$S" "$ID" -p "/mrun-cgtest-foreign-$$" -- true
 	kill %%
 	wait %% 2>/dev/null || true
-	sleep 0.1
-	rmdir "$(v1 pids)/mrun-cgtest-foreign-$$"
+	for _ in {1..200}; do rmdir "$(v1 pids)/mrun-cgtest-foreign-$$" 2>/dev/null && break; sleep 0.05; done
+	[ ! -e "$(v1 pids)/mrun-cgtest-foreign-$$" ]
 	[ "$status" -eq 125 ]
 	[[ "$output" == *"there are processes in it already"* ]]
 }
@@ -342,7 +342,7 @@ need_v2_namespace() {
 		"$TOOL" set "$S" "$T/second.json"
 		"$TOOL" exec "$S" "" 0 bash -c "true <$T/kmsg || echo no-read; true <$T/zero && echo still" >>"$T/out" 2>/dev/null
 		"$TOOL" exec "$S" "" 0 sleep 100 3>&- &
-		sleep 0.3
+		for _ in {1..200}; do [ -z "$("$TOOL" pids "$S")" ] || break; sleep 0.05; done
 		"$TOOL" freeze "$S"; "$TOOL" frozen "$S" >>"$T/out"
 		"$TOOL" kill "$S" 9
 		wait $! || true

@@ -23,7 +23,7 @@ sh_bundle() { # SCRIPT [JQ]
 }
 
 @test "create, start, kill, delete: each state in turn" {
-	sh_bundle 'trap "exit 3" TERM; while :; do sleep 0.05; done'
+	sh_bundle 'trap "exit 3" TERM; echo up; while :; do sleep 0.05; done'
 	"$MRUN" create --bundle b --pid-file pid "$ID" </dev/null >log 2>&1
 	[ "$(status "$ID")" = created ]
 	[ "$(cat pid)" = "$("$MRUN" state "$ID" | jq .pid)" ]
@@ -36,9 +36,9 @@ sh_bundle() { # SCRIPT [JQ]
 	[[ $output == *"cannot start a container in the running state"* ]]
 	run -1 "$MRUN" delete "$ID"
 	[[ $output == *"not stopped"* ]]
-	sleep 0.3
+	for _ in {1..200}; do grep -q up log && break; sleep 0.05; done
 	"$MRUN" kill "$ID" TERM
-	for _ in {1..50}; do [ "$(status "$ID")" = stopped ] && break; sleep 0.1; done
+	for _ in {1..200}; do [ "$(status "$ID")" = stopped ] && break; sleep 0.1; done
 	[ "$(status "$ID")" = stopped ]
 	run -1 "$MRUN" kill "$ID" TERM
 	[[ $output == *"container not running"* ]]
@@ -234,7 +234,7 @@ sh_bundle() { # SCRIPT [JQ]
 	sh_bundle 'sleep 100' '.hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "30"]}]'
 	"$MRUN" create --bundle b "$ID" </dev/null >log 2>&1 3>&- &
 	pid=$!
-	for _ in {1..50}; do [ "$("$MRUN" list -q)" = "$ID" ] && break; sleep 0.05; done
+	for _ in {1..200}; do [ "$("$MRUN" list -q)" = "$ID" ] && break; sleep 0.05; done
 	sleep 0.2
 	[[ $(status "$ID") == creat* ]]
 	kill -KILL $pid
@@ -252,7 +252,7 @@ sh_bundle() { # SCRIPT [JQ]
 		"$TEST_HOME/b/config.json" >c && cat c >"$TEST_HOME/b/config.json"
 	as_user sh -c "'$MRUN' create --bundle b --pid-file pid '$ID' </dev/null >log 2>&1"
 	as_user "$MRUN" start "$ID"
-	sleep 0.3
+	for _ in {1..200}; do [ "$(wc -l <"$TEST_HOME/log")" -ge 2 ] && break; sleep 0.05; done
 	[ "$(as_user "$MRUN" state "$ID" | jq -r .status)" = running ]
 	run -0 cat "$TEST_HOME/log"
 	[ "${lines[0]}" = 0 ]
