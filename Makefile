@@ -18,9 +18,14 @@ endif
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DMRUN_VERSION='"$(VERSION)"' \
 	-DMRUN_COMMIT='"$(COMMIT)"' -DMRUN_LIBEXECDIR='"$(LIBEXECDIR)"'
-CFLAGS ?= -O2 -g
+# -Os: 65 KB less, 1.4 % more instructions in a run. Unwind tables serve no one in C (gdb reads
+# .debug_frame).
+CFLAGS ?= -Os -g -fno-asynchronous-unwind-tables
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) -ffunction-sections -fdata-sections -fstack-protector-strong
 LDFLAGS += -Wl,--gc-sections
+ifeq ($(origin CFLAGS),file)
+$(BUILD)/obj/oci/layer/%.o $(BUILD)/obj/oci/unpack/%.o: CFLAGS += -O2
+endif
 ifeq ($(SANITIZE),1)
 STATIC := 0
 ALL_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer

@@ -2,14 +2,17 @@
  * a small command never asks the kernel for memory. */
 #include "oci/base/arena.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "oci/base/error.h"
 
-#define CHUNK_SIZE (64 * 1024)
+#define FIRST_SIZE (256 * 1024)
+#define CHUNK_SIZE (1024 * 1024)
 #define ALIGNMENT 16
 
 struct arena_chunk {
@@ -18,10 +21,34 @@ struct arena_chunk {
 	_Alignas(ALIGNMENT) char data[];
 };
 
+static _Alignas(4096) char first[FIRST_SIZE];
+static bool first_taken;
+
 static _Noreturn void out_of_memory(void)
 {
 	fputs("mrun: out of memory\n", stderr);
 	exit(ERR_EXIT_RUNTIME);
+}
+
+/* Pages that the kernel zeroes when they are touched, and not before: malloc's would be cleared,
+ * and so made resident, at once. */
+static struct arena_chunk *chunk_new(size_t want)
+{
+	size_t size = want > CHUNK_SIZE ? sizeof(struct arena_chunk) + want
+					: sizeof(struct arena_chunk) + CHUNK_SIZE;
+	struct arena_chunk *c;
+
+	if (!first_taken && size <= sizeof(first)) {
+		first_taken = true;
+		c = (struct arena_chunk *)first;
+		size = sizeof(first);
+	} else {
+		c = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (c == MAP_FAILED)
+			out_of_memory();
+	}
+	c->size = size - sizeof(*c);
+	return c;
 }
 
 void *arena_alloc(struct arena *a, size_t n)
@@ -35,13 +62,9 @@ void *arena_alloc(struct arena *a, size_t n)
 	if (want == 0)
 		want = ALIGNMENT;
 	if (!a->last || a->last->size - a->used < want) {
-		size_t size = want > CHUNK_SIZE ? want : CHUNK_SIZE;
-		struct arena_chunk *c = calloc(1, sizeof(*c) + size);
+		struct arena_chunk *c = chunk_new(want);
 
-		if (!c)
-			out_of_memory();
 		c->prev = a->last;
-		c->size = size;
 		a->last = c;
 		a->used = 0;
 	}
@@ -104,7 +127,9 @@ void arena_free(struct arena *a)
 	while (a->last) {
 		struct arena_chunk *prev = a->last->prev;
 
-		free(a->last);
+		/* The first chunk is given once: it would have to be cleared. */
+		if (a->last != (struct arena_chunk *)first)
+			munmap(a->last, sizeof(*a->last) + a->last->size);
 		a->last = prev;
 	}
 	a->used = 0;

@@ -90,6 +90,23 @@ bool str_to_size(const char *s, int64_t *ret)
 	return true;
 }
 
+bool str_fields_u32(const char *line, uint32_t *ret, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t v = 0;
+
+		line += strspn(line, " \t");
+		if (*line < '0' || *line > '9')
+			return false;
+		for (; *line >= '0' && *line <= '9' && v <= UINT32_MAX; line++)
+			v = v * 10 + (uint64_t)(*line - '0');
+		if (v > UINT32_MAX)
+			return false;
+		ret[i] = (uint32_t)v;
+	}
+	return true;
+}
+
 char **str_split(struct arena *a, const char *s, char sep)
 {
 	struct strlist l = { 0 };

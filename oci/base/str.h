@@ -30,6 +30,10 @@ bool str_to_mode(const char *s, uint32_t max, uint32_t *ret);
  * binary multiples; a fraction as in 1.5g is taken. False when it is not one or overflows. */
 bool str_to_size(const char *s, int64_t *ret);
 
+/* The first N numbers of LINE, decimal and apart by blanks, as the files below /proc have them;
+ * what follows them may be anything. False when there are fewer, or one is above UINT32_MAX. */
+bool str_fields_u32(const char *line, uint32_t *ret, size_t n);
+
 /* Splits S at each SEP into a NULL-terminated list (one empty item for an empty S). */
 char **str_split(struct arena *a, const char *s, char sep);
 

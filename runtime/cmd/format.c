@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "oci/base/date.h"
 #include "oci/base/str.h"
 #include "oci/image/digest.h"
 
@@ -285,27 +286,6 @@ char *format_size(struct arena *a, uint64_t bytes)
 	return arena_printf(a, "%.3g%s", v, units[u]);
 }
 
-bool format_parse_time(const char *s, time_t *ret)
-{
-	struct tm tm = { 0 }, zone = { 0 };
-	const char *p = s ? strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) : NULL, *end;
-
-	if (!p)
-		return false;
-	if (*p == '.') {
-		p++;
-		p += strspn(p, "0123456789");
-	}
-	*ret = timegm(&tm);
-	if (str_eq(p, "Z") || str_eq(p, "z"))
-		return true;
-	end = *p == '+' || *p == '-' ? strptime(p + 1, "%H:%M", &zone) : NULL;
-	if (!end || *end)
-		return false;
-	*ret += (*p == '-' ? 1L : -1L) * (zone.tm_hour * 3600L + zone.tm_min * 60L);
-	return true;
-}
-
 /* The steps are those of docker's go-units, HumanDuration. */
 char *format_since(struct arena *a, const char *rfc3339)
 {
@@ -313,7 +293,7 @@ char *format_since(struct arena *a, const char *rfc3339)
 	long long s, m, h;
 
 	/* Go's zero time, which stands for none, is in the year 1. */
-	if (!format_parse_time(rfc3339, &t) || t < -62000000000)
+	if (!date_parse_rfc3339(rfc3339, &t) || t < -62000000000)
 		return arena_strdup(a, "N/A");
 	s = (long long)time(NULL) - t;
 	m = s / 60;
@@ -341,24 +321,14 @@ char *format_since(struct arena *a, const char *rfc3339)
 
 char *format_time(struct arena *a, const char *rfc3339)
 {
-	char buf[80];
-	struct tm tm;
+	char *text;
 	time_t t;
 
-	if (!format_parse_time(rfc3339, &t) || !localtime_r(&t, &tm) ||
-	    !strftime(buf, sizeof(buf), "%Y-%m-%d %H:%M:%S %z %Z", &tm))
+	if (!date_parse_rfc3339(rfc3339, &t))
 		return arena_strdup(a, "N/A");
-	return arena_strdup(a, buf);
-}
-
-char *format_rfc3339(struct arena *a, time_t t)
-{
-	char buf[40];
-	struct tm tm;
-
-	gmtime_r(&t, &tm);
-	strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return arena_strdup(a, buf);
+	text = date_rfc3339(a, t, -1);
+	text[10] = ' ';
+	return arena_printf(a, "%.19s +0000 UTC", text);
 }
 
 char *format_id(struct arena *a, const char *digest, bool full)

@@ -34,14 +34,10 @@ int format_flush(struct error *e);
 
 /* "8.09MB": decimal units, three digits, as docker's `images` prints sizes. */
 char *format_size(struct arena *a, uint64_t bytes);
-/* RFC 3339 to seconds since 1970; false when it is none. */
-bool format_parse_time(const char *s, time_t *ret);
 /* "3 weeks ago"; "N/A" for a time that is not given or not one. */
 char *format_since(struct arena *a, const char *rfc3339);
-/* "2024-01-01 00:00:00 +0000 UTC" in local time; "N/A" likewise. */
+/* "2024-01-01 00:00:00 +0000 UTC", docker's form but always in UTC; "N/A" likewise. */
 char *format_time(struct arena *a, const char *rfc3339);
-/* Seconds since 1970 as RFC 3339 in UTC. */
-char *format_rfc3339(struct arena *a, time_t t);
 /* The first 12 digits of a digest, or all of it. */
 char *format_id(struct arena *a, const char *digest, bool full);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "oci/base/date.h"
 #include "oci/base/str.h"
 #include "oci/image/name.h"
 #include "runtime/cmd/format.h"
@@ -108,8 +109,8 @@ static int by_age(const void *x, const void *y)
 	const struct store_image *a = x, *b = y;
 	time_t s = 0, t = 0;
 
-	format_parse_time(a->config->created, &s);
-	format_parse_time(b->config->created, &t);
+	date_parse_rfc3339(a->config->created, &s);
+	date_parse_rfc3339(b->config->created, &t);
 	if (s != t)
 		return s < t ? 1 : -1;
 	return strcmp(a->name ? a->name : "", b->name ? b->name : "");

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "oci/base/date.h"
 #include "oci/base/file.h"
 #include "oci/base/str.h"
 #include "oci/image/name.h"
@@ -95,7 +96,7 @@ static int make_config(struct arena *a, const struct import_options *o, const ch
 
 	if (platform_parse(a, o->platform, &p, e) < 0)
 		return -1;
-	c->created = h->created = format_rfc3339(a, time(NULL));
+	c->created = h->created = date_rfc3339(a, time(NULL), -1);
 	c->architecture = p.architecture;
 	c->os = p.os;
 	c->variant = p.variant;

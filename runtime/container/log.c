@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "oci/base/date.h"
 #include "oci/base/file.h"
 #include "oci/base/json.h"
 
@@ -15,11 +16,9 @@ void log_line(const struct cmd_context *c, const char *level, const char *msg)
 {
 	_cleanup_fd_ int fd = -1;
 	struct timespec now;
-	struct tm tm;
-	char stamp[64];
 	struct json_out *o;
 	struct error ignored;
-	char *line;
+	char *line, *stamp;
 
 	if (!c->log || !*c->log)
 		return;
@@ -29,8 +28,7 @@ void log_line(const struct cmd_context *c, const char *level, const char *msg)
 		return;
 	}
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	stamp = date_rfc3339(c->arena, now.tv_sec, -1);
 	if (c->log_json) {
 		o = json_out_new(c->arena, false);
 		json_out_object(o);

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "oci/base/date.h"
 #include "oci/base/file.h"
 #include "oci/base/path.h"
 #include "oci/base/str.h"
@@ -14,13 +15,9 @@
 static char *now_text(struct arena *a)
 {
 	struct timespec now;
-	struct tm tm;
-	char date[40];
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-	return arena_printf(a, "%s.%09ldZ", date, now.tv_nsec);
+	return date_rfc3339(a, now.tv_sec, now.tv_nsec);
 }
 
 /* A value for the record from a structure: written and parsed again, once. */

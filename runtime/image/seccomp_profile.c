@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <seccomp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -136,12 +137,18 @@ static const struct json_value *normalise(struct arena *a, const struct json_val
 /* "4.8" against the running kernel. */
 static bool kernel_at_least(const char *version)
 {
-	unsigned int major = 0, minor = 0, have_major = 0, have_minor = 0;
+	unsigned long major, minor = 0, have_major, have_minor = 0;
 	struct utsname u;
+	char *end;
 
-	if (sscanf(version, "%u.%u", &major, &minor) < 1 || uname(&u) < 0 ||
-	    sscanf(u.release, "%u.%u", &have_major, &have_minor) != 2)
+	if (*version < '0' || *version > '9' || uname(&u) < 0)
 		return false;
+	major = strtoul(version, &end, 10);
+	if (*end == '.')
+		minor = strtoul(end + 1, NULL, 10);
+	have_major = strtoul(u.release, &end, 10);
+	if (*end == '.')
+		have_minor = strtoul(end + 1, NULL, 10);
 	return have_major > major || (have_major == major && have_minor >= minor);
 }
 

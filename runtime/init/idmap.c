@@ -102,10 +102,10 @@ static bool range_mapped_here(struct arena *a, const char *file, uint32_t first,
 	if (file_read(a, AT_FDCWD, file, 65536, &text, NULL, &ignored) < 0)
 		return true;
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		unsigned inside, outside, n;
+		uint32_t m[3]; /* inside, outside, how many */
 
-		if (sscanf(line, "%u %u %u", &inside, &outside, &n) == 3 && first >= inside &&
-		    (uint64_t)first + count <= (uint64_t)inside + n)
+		if (str_fields_u32(line, m, 3) && first >= m[0] &&
+		    (uint64_t)first + count <= (uint64_t)m[0] + m[2])
 			return true;
 	}
 	return false;
@@ -127,13 +127,13 @@ static void add_mapped_here(struct arena *a, const char *file, struct oci_id_map
 	if (file_read(a, AT_FDCWD, file, 65536, &text, NULL, &ignored) < 0)
 		text = arena_strdup(a, "0 0 1");
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		unsigned inside, outside, n;
+		uint32_t m[3]; /* inside, outside, how many */
 
-		if (sscanf(line, "%u %u %u", &inside, &outside, &n) != 3 || inside >= IDMAP_RANGE)
+		if (!str_fields_u32(line, m, 3) || m[0] >= IDMAP_RANGE)
 			continue;
-		if (n > IDMAP_RANGE - inside)
-			n = IDMAP_RANGE - inside;
-		add(a, list, len, inside, inside, n);
+		if (m[2] > IDMAP_RANGE - m[0])
+			m[2] = IDMAP_RANGE - m[0];
+		add(a, list, len, m[0], m[0], m[2]);
 	}
 }
 

@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -88,15 +89,20 @@ static void join_session_keyring(const char *name)
 	/* A kernel without keyrings, a filter that forbids them or a full quota: no reason not to
 	 * run. The container just keeps the caller's. */
 	long id = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name, 0, 0, 0);
-	long perm;
-	char text[256];
+	unsigned long perm;
+	char text[256], *p = text;
 
 	if (id < 0)
 		return;
 	if (syscall(SYS_keyctl, KEYCTL_DESCRIBE, id, text, sizeof(text), 0) < 0)
 		return;
 	/* So that exec, as another user, finds it as well: search for everybody (runc does so). */
-	if (sscanf(text, "%*[^;];%*d;%*d;%lx;", (unsigned long *)&perm) == 1)
+	for (int i = 0; i < 3 && p; i++) { /* type;uid;gid;permissions;description */
+		p = strchr(p, ';');
+		p = p ? p + 1 : NULL;
+	}
+	perm = p ? strtoul(p, NULL, 16) : 0;
+	if (perm)
 		syscall(SYS_keyctl, KEYCTL_SETPERM, id, perm | 0x00080000, 0, 0);
 }
 
