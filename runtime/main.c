@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -177,6 +178,10 @@ static int global_option(struct cmd_context *c, int argc, char **argv, int *i, s
 /* Descriptors 0 to 2 must exist: a file opened later would land there and be written to. */
 static void open_standard_fds(void)
 {
+	struct pollfd p[3] = { { .fd = 0 }, { .fd = 1 }, { .fd = 2 } };
+
+	if (poll(p, 3, 0) == 0)
+		return; /* POLLNVAL is the only one of interest, and would count */
 	for (int fd = 0; fd <= 2; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
 			int n = open("/dev/null", O_RDWR);
@@ -248,7 +253,8 @@ int main(int argc, char **argv)
 	struct cmd_context c = { .arena = &arena, .program = "mrun" };
 	int r;
 
-	if (getauxval(AT_SECURE) || getuid() != geteuid() || getgid() != getegid()) {
+	if (getauxval(AT_SECURE) || getauxval(AT_UID) != getauxval(AT_EUID) ||
+	    getauxval(AT_GID) != getauxval(AT_EGID)) {
 		fputs("mrun: refusing to run setuid or setgid\n"
 		      "hint: chmod u-s,g-s the program; it needs no privileges\n",
 		      stderr);

@@ -8,22 +8,60 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #define MAX_PASSED_FDS 64
+#define LATER_MAX 512
 
-int file_read_fd(struct arena *a, int fd, const char *name, size_t max, char **ret, size_t *ret_len,
-		 struct error *e)
+/* One bit a descriptor. */
+static uint64_t later[LATER_MAX / 64];
+static bool is_later;
+
+void fd_close(int fd)
 {
-	struct stat st;
+	if (is_later && fd < LATER_MAX)
+		later[fd / 64] |= 1ULL << fd % 64;
+	else
+		close(fd);
+}
+
+void fd_close_later(void)
+{
+	is_later = true;
+}
+
+void fd_close_now(void)
+{
+	is_later = false;
+	for (int fd = 0; fd < LATER_MAX; fd++) {
+		int last = fd;
+
+		if (!(later[fd / 64] & 1ULL << fd % 64))
+			continue;
+		while (last + 1 < LATER_MAX && later[(last + 1) / 64] & 1ULL << (last + 1) % 64)
+			last++;
+		if (syscall(SYS_close_range, (unsigned)fd, (unsigned)last, 0U) < 0)
+			for (int i = fd; i <= last; i++)
+				close(i);
+		fd = last;
+	}
+	memset(later, 0, sizeof(later));
+}
+
+int file_read_known(struct arena *a, int fd, const struct stat *st, const char *name, size_t max,
+		    char **ret, size_t *ret_len, struct error *e)
+{
+	/* procfs says 0 and means that it does not know. */
+	bool sized = S_ISREG(st->st_mode) && st->st_size > 0;
 	size_t cap = 4096, len = 0;
 	char *buf;
 
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
-		if ((uint64_t)st.st_size > max)
+	if (sized) {
+		if ((uint64_t)st->st_size > max)
 			return err_msg(
 				e, "read %s: the file has %lld bytes, more than the %zu allowed",
-				name, (long long)st.st_size, max);
-		cap = (size_t)st.st_size + 1;
+				name, (long long)st->st_size, max);
+		cap = (size_t)st->st_size + 1;
 	}
 	buf = arena_alloc(a, cap + 1);
 	for (;;) {
@@ -48,6 +86,9 @@ int file_read_fd(struct arena *a, int fd, const char *name, size_t max, char **r
 		if (n == 0)
 			break;
 		len += (size_t)n;
+		/* It had room for one byte more. */
+		if (sized && len == (size_t)st->st_size)
+			break;
 	}
 	if (len > max)
 		return err_msg(e, "read %s: more than the %zu bytes allowed", name, max);
@@ -56,6 +97,16 @@ int file_read_fd(struct arena *a, int fd, const char *name, size_t max, char **r
 	if (ret_len)
 		*ret_len = len;
 	return 0;
+}
+
+int file_read_fd(struct arena *a, int fd, const char *name, size_t max, char **ret, size_t *ret_len,
+		 struct error *e)
+{
+	struct stat st = { 0 };
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "stat %s", name);
+	return file_read_known(a, fd, &st, name, max, ret, ret_len, e);
 }
 
 int file_read(struct arena *a, int dirfd, const char *path, size_t max, char **ret, size_t *ret_len,
@@ -70,7 +121,7 @@ int file_read(struct arena *a, int dirfd, const char *path, size_t max, char **r
 		return err_sys(e, errno, "stat %s", path);
 	if (!S_ISREG(st.st_mode))
 		return err_msg(e, "read %s: not a regular file", path);
-	return file_read_fd(a, fd, path, max, ret, ret_len, e);
+	return file_read_known(a, fd, &st, path, max, ret, ret_len, e);
 }
 
 int file_write_all(int fd, const void *buf, size_t len, const char *name, struct error *e)

@@ -12,10 +12,17 @@
 #include "oci/base/arena.h"
 #include "oci/base/error.h"
 
+/* close(2), or, between fd_close_later() and fd_close_now(), a note that it is to be closed: some
+ * forty descriptors of one container's set-up then cost one close_range(2). For a stretch in which
+ * nobody waits for an end of file or a lock to be given back by closing. */
+void fd_close(int fd);
+void fd_close_later(void);
+void fd_close_now(void);
+
 static inline void fd_closep(int *fd)
 {
 	if (*fd >= 0)
-		close(*fd);
+		fd_close(*fd);
 }
 /* A descriptor that closes at the end of its scope. */
 #define _cleanup_fd_ __attribute__((cleanup(fd_closep)))
@@ -32,6 +39,9 @@ static inline int fd_take(int *fd)
  * is an error. The text is NUL-terminated; ret_len may be NULL. NAME is for messages only. */
 int file_read_fd(struct arena *a, int fd, const char *name, size_t max, char **ret, size_t *ret_len,
 		 struct error *e);
+/* The same with what fstat(2) said of FD. */
+int file_read_known(struct arena *a, int fd, const struct stat *st, const char *name, size_t max,
+		    char **ret, size_t *ret_len, struct error *e);
 /* The same by name below DIRFD (AT_FDCWD for the caller's directory). Follows links: for paths
  * that the user or the host gave, never for one inside an image (path_open_in_root is for those).
  * Anything but a regular file is refused, without blocking on a FIFO. */

@@ -160,6 +160,11 @@ int path_open_in_root(int rootfd, const char *path, int flags, mode_t mode, stru
 	return fd;
 }
 
+static int mknod_or_mkdir(int parent, const char *name, bool dir, mode_t mode)
+{
+	return dir ? mkdirat(parent, name, mode) : mknodat(parent, name, S_IFREG | mode, 0);
+}
+
 /* Makes the last component of PATH; its parent exists. A dangling link is replaced by its text in
  * REST by the caller. */
 static int make_one(int rootfd, char *prefix, bool dir, mode_t mode)
@@ -177,16 +182,7 @@ static int make_one(int rootfd, char *prefix, bool dir, mode_t mode)
 	}
 	if (parent < 0)
 		return parent;
-	if (dir)
-		return mkdirat(parent, name, mode) == 0 || errno == EEXIST ? 0 : -errno;
-	{
-		int fd = openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC,
-				mode);
-
-		if (fd >= 0)
-			close(fd);
-		return fd >= 0 || errno == EEXIST ? 0 : -errno;
-	}
+	return mknod_or_mkdir(parent, name, dir, mode) == 0 || errno == EEXIST ? 0 : -errno;
 }
 
 /* If PREFIX (inside the root) is a link, writes where it points to, as seen from the root, into OUT
@@ -212,22 +208,44 @@ static bool dangling(int rootfd, const char *prefix, char *out)
 	return len > 0 && len < PATH_MAX;
 }
 
-static int make_path(int rootfd, const char *path, bool dir, mode_t mode, int links,
+/* The usual case: only the last component of PATH is missing. -1 where it is not so simple. */
+static int make_last(int rootfd, char *path, bool dir, mode_t mode)
+{
+	char *slash = strrchr(path, '/');
+	_cleanup_fd_ int parent = -1;
+
+	if (!slash || !slash[1] || str_eq(slash + 1, ".") || str_eq(slash + 1, ".."))
+		return -1;
+	*slash = 0;
+	parent = path_try_open_in_root(rootfd, path, O_PATH | O_DIRECTORY, 0);
+	*slash = '/';
+	/* Made by us, so no link; who swaps one in now is not followed. */
+	if (parent < 0 || mknod_or_mkdir(parent, slash + 1, dir, mode) < 0)
+		return -1;
+	return openat(parent, slash + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC | (dir ? O_DIRECTORY : 0));
+}
+
+static int make_path(int rootfd, const char *path, bool dir, mode_t mode, int links, bool *made,
 		     struct error *e)
 {
 	char buf[PATH_MAX], target[PATH_MAX];
 	size_t len = strlen(path), i = 0;
 	int fd = path_try_open_in_root(rootfd, path, O_PATH | (dir ? O_DIRECTORY : 0), 0);
 
+	*made = false;
 	if (fd >= 0)
 		return fd;
 	if (fd != -ENOENT)
 		return err_sys(e, -fd, "open %s in the container's root", path);
+	*made = true;
 	if (len >= sizeof(buf) || links > MAX_LINKS)
 		return err_sys(e, links > MAX_LINKS ? ELOOP : ENAMETOOLONG, "make %s", path);
 	memcpy(buf, path, len + 1);
 	while (len > 1 && buf[len - 1] == '/')
 		buf[--len] = 0;
+	fd = make_last(rootfd, buf, dir, mode);
+	if (fd >= 0)
+		return fd;
 	while (i < len) {
 		size_t end;
 		bool last;
@@ -243,7 +261,7 @@ static int make_path(int rootfd, const char *path, bool dir, mode_t mode, int li
 					   0);
 		if (fd == -ENOENT && dangling(rootfd, buf, target)) {
 			fd = make_path(rootfd, target, dir || !last, last ? mode : 0755, links + 1,
-				       e);
+				       made, e);
 			if (fd < 0)
 				return -1;
 		} else if (fd == -ENOENT) {
@@ -257,7 +275,7 @@ static int make_path(int rootfd, const char *path, bool dir, mode_t mode, int li
 		buf[end] = keep;
 		if (last)
 			return fd;
-		close(fd);
+		fd_close(fd);
 		i = end;
 	}
 	return path_open_in_root(rootfd, path, O_PATH, 0, e);
@@ -265,12 +283,22 @@ static int make_path(int rootfd, const char *path, bool dir, mode_t mode, int li
 
 int path_mkdirs_in_root(int rootfd, const char *path, mode_t mode, struct error *e)
 {
-	return make_path(rootfd, path, true, mode, 0, e);
+	bool made;
+
+	return make_path(rootfd, path, true, mode, 0, &made, e);
+}
+
+int path_make_dir_in_root(int rootfd, const char *path, mode_t mode, bool *ret_made,
+			  struct error *e)
+{
+	return make_path(rootfd, path, true, mode, 0, ret_made, e);
 }
 
 int path_mkfile_in_root(int rootfd, const char *path, mode_t mode, struct error *e)
 {
-	return make_path(rootfd, path, false, mode, 0, e);
+	bool made;
+
+	return make_path(rootfd, path, false, mode, 0, &made, e);
 }
 
 int path_open_parent_in_root(struct arena *a, int rootfd, const char *path, bool make,
@@ -336,7 +364,17 @@ char *path_join(struct arena *a, const char *dir, const char *rel)
 char *path_real(struct arena *a, const char *path, struct error *e)
 {
 	char buf[PATH_MAX];
+	_cleanup_fd_ int fd = open(path, O_PATH | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : readlink(path_of_fd(fd), buf, sizeof(buf) - 1);
 
+	/* The kernel has resolved it already; realpath(3) would ask once a component. */
+	if (n > 0 && (size_t)n < sizeof(buf) - 1 && buf[0] == '/') {
+		struct stat st;
+
+		buf[n] = 0;
+		if (!str_has_suffix(buf, " (deleted)") || lstat(buf, &st) == 0)
+			return arena_strdup(a, buf);
+	}
 	if (!realpath(path, buf)) {
 		err_sys(e, errno, "resolve %s", path);
 		return NULL;

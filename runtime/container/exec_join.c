@@ -155,7 +155,7 @@ static int run(struct exec_plan *p, struct error *e)
 
 	close(p->proc);
 	fd_closep(&p->pidfd);
-	process_reset_signals();
+	process_reset_signals(true);
 	if (sync_expect(p->sync_fd, SYNC_MAPPED, e) < 0)
 		return -1;
 	if ((p->namespaces & CLONE_NEWUSER) && become_root(e) < 0)

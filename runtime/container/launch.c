@@ -266,6 +266,7 @@ static int equip(struct launch *l, struct error *e)
 	struct init_plan *p = &l->plan;
 	struct idmap_job job = { .uid_out = -1, .gid_out = -1 };
 	struct launched *out = l->out;
+	bool ignores = true;
 	int r = 0;
 
 	if (p->new_userns && geteuid() == 0)
@@ -273,7 +274,7 @@ static int equip(struct launch *l, struct error *e)
 	if (p->new_userns && idmap_start(l->a, out->pid, &p->idmap, &job, e) < 0)
 		return -1;
 	/* newuidmap and newgidmap work meanwhile. */
-	if (state_write_init(&out->state, out->pid, e) < 0 ||
+	if (state_write_init(&out->state, out->pid, &ignores, e) < 0 ||
 	    process_limits(&p->process, out->pid, e) < 0)
 		r = -1;
 	if (p->new_userns) {
@@ -289,7 +290,7 @@ static int equip(struct launch *l, struct error *e)
 	if (l->pidfd_socket >= 0 &&
 	    client_socket_send_pidfd(l->pidfd_socket, "standard", out->pid, e) < 0)
 		return -1;
-	return sync_send(l->sync, SYNC_MAPPED, -1, e);
+	return sync_send(l->sync, ignores ? SYNC_IGNORING : SYNC_MAPPED, -1, e);
 }
 
 static int spawn_once(struct launch *l, int cgroup_fd, struct error *e)

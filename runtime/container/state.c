@@ -185,9 +185,12 @@ int state_new(struct cmd_context *c, const char *id, const struct container_reco
 	return 0;
 }
 
-uint64_t state_process_start_time(pid_t pid)
+/* proc_pid_stat(5): the start time (field 22; 0 when it is gone or a zombie) and the signals below
+ * 32 that are ignored (field 33). */
+static uint64_t read_stat(pid_t pid, uint64_t *ret_ignored)
 {
 	char path[40], buf[1024], *p;
+	uint64_t start = 0;
 	_cleanup_fd_ int fd = -1;
 	ssize_t n;
 
@@ -203,13 +206,23 @@ uint64_t state_process_start_time(pid_t pid)
 	if (!p || p[1] != ' ' || p[2] == 'Z' || p[2] == 'X')
 		return 0;
 	p += 2;
-	for (int field = 3; field < 22; field++) {
+	for (int field = 3; field < 33; field++) {
+		if (field == 22)
+			start = strtoull(p, NULL, 10);
 		p = strchr(p, ' ');
 		if (!p)
 			return 0;
 		p++;
 	}
-	return strtoull(p, NULL, 10);
+	*ret_ignored = strtoull(p, NULL, 10);
+	return start;
+}
+
+uint64_t state_process_start_time(pid_t pid)
+{
+	uint64_t ignored;
+
+	return read_stat(pid, &ignored);
 }
 
 static void read_init(struct container *ct)
@@ -335,14 +348,16 @@ void state_close(struct container *ct)
 	ct->dir_fd = -1;
 }
 
-int state_write_init(struct container *ct, pid_t pid, struct error *e)
+int state_write_init(struct container *ct, pid_t pid, bool *ret_ignores, struct error *e)
 {
 	char line[64];
 	_cleanup_fd_ int fd = -1;
+	uint64_t ignored = ~0ULL;
 	int n;
 
 	ct->pid = pid;
-	ct->start_time = state_process_start_time(pid);
+	ct->start_time = read_stat(pid, &ignored);
+	*ret_ignores = ignored != 0;
 	n = snprintf(line, sizeof(line), "%d %llu\n", (int)pid, (unsigned long long)ct->start_time);
 	fd = openat(ct->dir_fd, "init", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)

@@ -74,7 +74,8 @@ int state_relock(struct container *ct, struct error *e);
 /* Lets go of it. */
 void state_close(struct container *ct);
 
-int state_write_init(struct container *ct, pid_t pid, struct error *e);
+/* Records the first process; *ret_ignores: it has signals ignored (as its caller had). */
+int state_write_init(struct container *ct, pid_t pid, bool *ret_ignores, struct error *e);
 /* Removes the directory and all in it. */
 int state_remove(struct container *ct, struct error *e);
 

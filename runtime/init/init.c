@@ -141,8 +141,9 @@ static void hide(void)
 static int set_up_root(struct init_plan *p, struct error *e)
 {
 	_cleanup_fd_ int rootfd = -1;
-	mode_t before = umask(0);
+	bool hooks = p->hooks_runtime || (p->spec->hooks && p->spec->hooks->create_container_len);
 
+	umask(0);
 	rootfd = rootfs_mount(p, e);
 	if (rootfd < 0)
 		return -1;
@@ -152,18 +153,24 @@ static int set_up_root(struct init_plan *p, struct error *e)
 		return -1;
 	if (p->terminal && make_terminal(p, rootfd, e) < 0)
 		return -1;
-	umask(0022);
-	if (run_container_hooks(p, e) < 0)
-		return -1;
-	umask(0);
+	if (hooks) {
+		fd_close_now();
+		umask(0022);
+		if (run_container_hooks(p, e) < 0)
+			return -1;
+		umask(0);
+		fd_close_later();
+	}
 	if (masks_apply(p, rootfd, e) < 0)
 		return -1;
 	if (p->options->volumes &&
 	    volumes_make(rootfd, p->options->volumes, p->spec->root->readonly, e) < 0)
 		return -1;
+	/* Nothing of the outside shall be open in the new root. */
+	fd_close_now();
 	if (rootfs_enter(p, rootfd, e) < 0 || rootfs_propagation(p, e) < 0)
 		return -1;
-	umask(before);
+	umask(0022); /* the program's own comes last */
 	return 0;
 }
 
@@ -206,6 +213,30 @@ static int close_stdin(struct error *e)
 	return 0;
 }
 
+static int wait_for_parent(const struct init_plan *p, struct error *e)
+{
+	struct sync_packet packet;
+
+	if (sync_receive(p->sync_fd, &packet, e) < 0)
+		return -1;
+	if (packet.tag == SYNC_ERROR) {
+		*e = packet.error;
+		return -1;
+	}
+	if (packet.tag != SYNC_MAPPED && packet.tag != SYNC_IGNORING)
+		return err_msg(e, "mrun ended during the set-up");
+	process_reset_signals(packet.tag == SYNC_IGNORING);
+	return 0;
+}
+
+static bool needs_proc(const struct init_plan *p)
+{
+	const struct oci_process *s = p->spec->process;
+
+	return (p->late_flags & CLONE_NEWTIME) || p->spec->linux_->sysctl_len || s->oom_score_adj ||
+	       s->apparmor_profile || s->selinux_label;
+}
+
 static int prepare(struct init_plan *p, struct error *e)
 {
 	_cleanup_fd_ int proc = -1;
@@ -214,7 +245,7 @@ static int prepare(struct init_plan *p, struct error *e)
 		return -1;
 	if (p->cgroup_join && cgroup_join_self(p->cgroup_join, e) < 0)
 		return -1;
-	if (sync_expect(p->sync_fd, SYNC_MAPPED, e) < 0)
+	if (wait_for_parent(p, e) < 0)
 		return -1;
 	/* Between the two: what leads there may be the caller's alone, and it itself is the mapped
 	 * root's, over which only the mapping gives us rights. */
@@ -225,8 +256,7 @@ static int prepare(struct init_plan *p, struct error *e)
 	/* Only now: changing the user clears it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return err_sys(e, errno, "prctl");
-	proc = process_open_proc(e);
-	if (proc < 0)
+	if (needs_proc(p) && (proc = process_open_proc(e)) < 0)
 		return -1;
 	if ((p->late_flags & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
 		return err_sys(e, errno, "make a cgroup namespace");
@@ -249,11 +279,15 @@ static int run(struct init_plan *p, struct error *e)
 	const char *path;
 	int notify = -1;
 
-	process_reset_signals();
 	if (prepare(p, e) < 0)
 		return -1;
 	if (has_mount_namespace(p)) {
-		if (set_up_root(p, e) < 0)
+		int r;
+
+		fd_close_later();
+		r = set_up_root(p, e);
+		fd_close_now();
+		if (r < 0)
 			return -1;
 	} else {
 		hide();

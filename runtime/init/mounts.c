@@ -141,13 +141,11 @@ static int remount(const struct mount_plan *m, const char *data, struct error *e
 static int new_filesystem(const struct init_plan *p, const struct mount_plan *m, int rootfd,
 			  struct error *e)
 {
-	_cleanup_fd_ int target = path_try_open_in_root(rootfd, m->dest, O_PATH | O_DIRECTORY, 0);
+	bool made;
+	_cleanup_fd_ int target = path_make_dir_in_root(rootfd, m->dest, 0755, &made, e);
 	_cleanup_fd_ int mounted = -1;
 	const char *data = m->data;
-	bool existed = target >= 0;
 
-	if (!existed)
-		target = path_mkdirs_in_root(rootfd, m->dest, 0755, e);
 	if (target < 0)
 		return err_wrap(e, "mount %s", m->dest);
 	/* Mounting on "." mounts on the directory we hold, whatever its name leads to by now. */
@@ -161,7 +159,7 @@ static int new_filesystem(const struct init_plan *p, const struct mount_plan *m,
 		return 0;
 	}
 	if (str_eq(m->fstype, "tmpfs"))
-		data = tmpfs_data(p, m, target, existed);
+		data = tmpfs_data(p, m, target, !made);
 	if (mount_or_bind(m, data, rootfd, e) < 0)
 		return -1;
 	if (!m->copy_up && !m->propagation && !m->rec_attr_set && !m->rec_attr_clear)

@@ -67,14 +67,14 @@ int process_limits(const struct process_plan *p, pid_t pid, struct error *e)
 	return 0;
 }
 
-void process_reset_signals(void)
+void process_reset_signals(bool dispositions)
 {
 	static const int usual[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGTERM, SIGCHLD,
 				     SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2 };
 	static const char kernel_default[64]; /* struct sigaction as the kernel has it: SIG_DFL */
 	sigset_t none;
 
-	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+	for (size_t i = 0; dispositions && i < sizeof(usual) / sizeof(usual[0]); i++)
 		signal(usual[i], SIG_DFL);
 	/* The C library's own two, which its sigaction(3) does not touch: seen ignored by a caller.
 	 */
@@ -143,33 +143,30 @@ check:
 	return 0;
 }
 
-static int drop_bounding(const struct process_plan *p, struct error *e)
+/* *KNOWN becomes the capabilities that this kernel has. */
+static int drop_bounding(const struct process_plan *p, uint64_t *known, struct error *e)
 {
+	*known = ~0ULL;
 	for (int cap = 0; cap < 64; cap++) {
-		if (p->caps.bounding & 1ULL << cap)
+		bool keep = (p->caps.bounding & 1ULL << cap) != 0;
+
+		/* Up to CAP_CHECKPOINT_RESTORE every kernel with openat2 has them. */
+		if (keep && cap <= CAP_CHECKPOINT_RESTORE)
 			continue;
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
-			if (errno == EINVAL)
-				break; /* past the last one that the kernel knows */
-			return err_sys(e, errno, "drop capability %d from the bounding set", cap);
+		if (prctl(keep ? PR_CAPBSET_READ : PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
+			if (errno != EINVAL)
+				return err_sys(e, errno, "drop capability %d from the bounding set",
+					       cap);
+			*known = (1ULL << cap) - 1;
+			break;
 		}
 	}
 	return 0;
 }
 
-static uint64_t last_cap_mask(void)
-{
-	int cap = 40;
-
-	while (cap < 63 && prctl(PR_CAPBSET_READ, cap + 1, 0, 0, 0) >= 0)
-		cap++;
-	return (2ULL << cap) - 1;
-}
-
-static int set_capabilities(const struct process_plan *p, struct error *e)
+static int set_capabilities(const struct process_plan *p, uint64_t known, struct error *e)
 {
 	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	uint64_t known = last_cap_mask();
 	uint64_t eff = p->caps.effective & known, perm = p->caps.permitted & known,
 		 inh = p->caps.inheritable & known, amb = p->caps.ambient & known;
 	struct __user_cap_data_struct d[2] = {
@@ -319,6 +316,7 @@ static int load_filter(const struct process_plan *p, int *ret_notify, struct err
 int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const char **ret_path,
 		 struct error *e)
 {
+	uint64_t known = 0;
 	bool in_cwd;
 
 	*ret_notify = -1;
@@ -329,7 +327,7 @@ int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const
 	in_cwd = enter_cwd(p, !p->existing_cwd, e) == 0;
 	if (!in_cwd && e->code != EACCES && e->code != EPERM)
 		return -1;
-	if (p->caps.given && drop_bounding(p, e) < 0)
+	if (p->caps.given && drop_bounding(p, &known, e) < 0)
 		return -1;
 	if (!p->no_new_privs && load_filter(p, ret_notify, e) < 0)
 		return -1;
@@ -339,7 +337,7 @@ int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const
 		return -1;
 	if (!in_cwd && enter_cwd(p, false, e) < 0)
 		return -1;
-	if (p->caps.given && set_capabilities(p, e) < 0)
+	if (p->caps.given && set_capabilities(p, known, e) < 0)
 		return -1;
 	if (p->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "set no_new_privs");

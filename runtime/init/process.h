@@ -5,9 +5,10 @@
 
 #include "runtime/init/plan.h"
 
-/* Signals as a fresh process has them: a caller that ignores SIGPIPE (systemd's services do) or
- * SIGINT (a shell's background jobs) must not make the container do so. */
-void process_reset_signals(void);
+/* No signal blocked, and with DISPOSITIONS none ignored, as a fresh process has them: a caller that
+ * ignores SIGPIPE (systemd's services do) or SIGINT (a shell's background jobs) must not make the
+ * container do so. */
+void process_reset_signals(bool dispositions);
 
 /* Called while the process still has all its rights: session keyring, scheduling and, through the
  * host's /proc, what the kernel wants set from there (oom_score_adj, AppArmor and SELinux for the

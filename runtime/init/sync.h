@@ -10,6 +10,7 @@
 
 enum sync_tag {
 	SYNC_MAPPED = 'm',   /* parent: ids are mapped, cgroup and network are there */
+	SYNC_IGNORING = 'i', /* the same, and the caller had some signals ignored */
 	SYNC_HOOKS = 'h',    /* child: namespaces and mounts are there, run the runtime's hooks */
 	SYNC_FUSE = 'f',     /* child: start fuse-overlayfs in my namespaces */
 	SYNC_GO = 'g',	     /* parent: go on */

@@ -53,7 +53,7 @@ static int read_database(struct arena *a, int rootfd, const char *path, char **r
 		return err_sys(e, errno, "stat %s of the container", path);
 	if (again.st_dev != st.st_dev || again.st_ino != st.st_ino || !S_ISREG(again.st_mode))
 		return err_msg(e, "read %s of the container: it changed meanwhile", path);
-	return file_read_fd(a, fd, path, MAX_FILE, ret, NULL, e);
+	return file_read_known(a, fd, &again, path, MAX_FILE, ret, NULL, e);
 }
 
 /* Takes the next line out of *TEXT and cuts it at its colons; how many fields, 0: an empty line or
