@@ -38,7 +38,7 @@ static struct arena_chunk *chunk_new(size_t want)
 					: sizeof(struct arena_chunk) + CHUNK_SIZE;
 	struct arena_chunk *c;
 
-	if (!first_taken && size <= sizeof(first)) {
+	if (!first_taken && sizeof(*c) + want <= sizeof(first)) {
 		first_taken = true;
 		c = (struct arena_chunk *)first;
 		size = sizeof(first);
