@@ -150,6 +150,20 @@ demo: ## install what is missing, build, make the example image and run it
 bench: all ## measure mrun against its floor and its peers
 	@BUILD=$(abspath $(BUILD)) tests/bench/run
 
+# libFuzzer's programs (clang): the same objects again, with its counters and the sanitizers.
+FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz-%,$(wildcard tests/fuzz/*.c))
+FUZZ_FLAGS := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+.PHONY: fuzz fuzz-programs
+fuzz: all ## fuzz each parser (FUZZ_TIME=10 seconds each, FUZZ_ONLY="layer config"); needs clang
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang STATIC=0 \
+		CFLAGS="$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined" fuzz-programs
+	@BUILD=$(abspath $(BUILD)) tests/fuzz/run $(FUZZ_ONLY)
+fuzz-programs: $(FUZZ)
+$(BUILD)/fuzz-%: tests/fuzz/%.c tests/fuzz/fuzz.h $(CORE_TEST_OBJ) $(LAYER_TEST_OBJ)
+	$(say) FUZZ $@
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined $(LDFLAGS) -o $@ $< \
+		$(CORE_TEST_OBJ) $(LAYER_TEST_OBJ) $(CORE_LIBS) $(UNPACK_LIBS)
+
 .PHONY: lint
 lint: ## the project's rules, clang-format, cppcheck, clang-tidy; warnings are errors
 	@scripts/lint

@@ -30,47 +30,57 @@ static _Noreturn void out_of_memory(void)
 	exit(ERR_EXIT_RUNTIME);
 }
 
+/* Under the address sanitizer each piece is its own block, so that a byte too far is seen. */
+#if defined(__SANITIZE_ADDRESS__)
+enum { SANITIZED = 1 };
+#elif defined(__has_feature)
+enum { SANITIZED = __has_feature(address_sanitizer) };
+#else
+enum { SANITIZED = 0 };
+#endif
+
 /* Pages that the kernel zeroes when they are touched, and not before: malloc's would be cleared,
  * and so made resident, at once. */
 static struct arena_chunk *chunk_new(size_t want)
 {
-	size_t size = want > CHUNK_SIZE ? sizeof(struct arena_chunk) + want
-					: sizeof(struct arena_chunk) + CHUNK_SIZE;
+	size_t size =
+		sizeof(struct arena_chunk) + (SANITIZED || want > CHUNK_SIZE ? want : CHUNK_SIZE);
 	struct arena_chunk *c;
 
-	if (!first_taken && sizeof(*c) + want <= sizeof(first)) {
+	if (SANITIZED) {
+		c = calloc(1, size);
+	} else if (!first_taken && sizeof(*c) + want <= sizeof(first)) {
 		first_taken = true;
 		c = (struct arena_chunk *)first;
 		size = sizeof(first);
 	} else {
 		c = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (c == MAP_FAILED)
-			out_of_memory();
+			c = NULL;
 	}
+	if (!c)
+		out_of_memory();
 	c->size = size - sizeof(*c);
 	return c;
 }
 
 void *arena_alloc(struct arena *a, size_t n)
 {
-	size_t want;
-	void *p;
+	size_t want = n;
 
 	if (n > SIZE_MAX / 2)
 		out_of_memory();
-	want = (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-	if (want == 0)
-		want = ALIGNMENT;
-	if (!a->last || a->last->size - a->used < want) {
+	if (!SANITIZED)
+		want = n ? (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1) : ALIGNMENT;
+	if (SANITIZED || !a->last || a->last->size - a->used < want) {
 		struct arena_chunk *c = chunk_new(want);
 
 		c->prev = a->last;
 		a->last = c;
 		a->used = 0;
 	}
-	p = a->last->data + a->used;
 	a->used += want;
-	return p;
+	return a->last->data + a->used - want;
 }
 
 void *arena_array(struct arena *a, size_t count, size_t size)
@@ -127,8 +137,10 @@ void arena_free(struct arena *a)
 	while (a->last) {
 		struct arena_chunk *prev = a->last->prev;
 
+		if (SANITIZED)
+			free(a->last);
 		/* The first chunk is given once: it would have to be cleared. */
-		if (a->last != (struct arena_chunk *)first)
+		else if (a->last != (struct arena_chunk *)first)
 			munmap(a->last, sizeof(*a->last) + a->last->size);
 		a->last = prev;
 	}

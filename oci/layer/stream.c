@@ -212,10 +212,12 @@ int stream_finish(struct stream *s, struct stream_result *ret, struct error *e)
 	do
 		n = stream_next(s, &p, e);
 	while (n > 0);
-	if (n < 0)
-		return -1;
 	pthread_join(s->reader, NULL);
 	pthread_join(s->summer, NULL);
+	if (n < 0) {
+		inflate_close(s->inflate);
+		return -1;
+	}
 	to_hex(&s->in_sum, ret->digest);
 	/* A plain blob is its own tar: one digest serves both. */
 	if (inflate_kind(s->inflate) == INFLATE_PLAIN)

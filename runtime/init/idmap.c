@@ -42,9 +42,8 @@ static const char *passwd_name(struct arena *a, uid_t uid)
 	return NULL;
 }
 
-/* The largest range that FILE gives to the user; false when there is none. */
-static bool subordinate_range(struct arena *a, const char *file, uid_t uid, const char *name,
-			      uint32_t *first, uint32_t *count)
+bool idmap_subordinate_range(struct arena *a, const char *file, uid_t uid, const char *name,
+			     uint32_t *first, uint32_t *count)
 {
 	struct error ignored;
 	char *text, number[16];
@@ -141,9 +140,9 @@ static void root_default(struct arena *a, struct idmap *ret)
 {
 	uint32_t uid = IDMAP_ROOT_BASE, gid = IDMAP_ROOT_BASE, un, gn;
 
-	if (!subordinate_range(a, "/etc/subuid", 0, "root", &uid, &un) || un < IDMAP_RANGE)
+	if (!idmap_subordinate_range(a, "/etc/subuid", 0, "root", &uid, &un) || un < IDMAP_RANGE)
 		uid = IDMAP_ROOT_BASE;
-	if (!subordinate_range(a, "/etc/subgid", 0, "root", &gid, &gn) || gn < IDMAP_RANGE)
+	if (!idmap_subordinate_range(a, "/etc/subgid", 0, "root", &gid, &gn) || gn < IDMAP_RANGE)
 		gid = IDMAP_ROOT_BASE;
 	if (!range_mapped_here(a, "/proc/self/uid_map", uid, IDMAP_RANGE) ||
 	    !range_mapped_here(a, "/proc/self/gid_map", gid, IDMAP_RANGE)) {
@@ -182,8 +181,8 @@ int idmap_default(struct arena *a, struct idmap *ret, struct error *e)
 			"(mrun doctor says what mends it)";
 		return 0;
 	}
-	if (!subordinate_range(a, "/etc/subuid", uid, name, &ufirst, &ucount) ||
-	    !subordinate_range(a, "/etc/subgid", uid, name, &gfirst, &gcount)) {
+	if (!idmap_subordinate_range(a, "/etc/subuid", uid, name, &ufirst, &ucount) ||
+	    !idmap_subordinate_range(a, "/etc/subgid", uid, name, &gfirst, &gcount)) {
 		idmap_single(a, 0, 0, ret);
 		ret->lost =
 			"no subordinate ids in /etc/subuid and /etc/subgid: only your own id is "

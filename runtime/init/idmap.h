@@ -49,6 +49,11 @@ int idmap_finish(struct idmap_job *job, struct error *e);
 int64_t idmap_host_uid(const struct idmap *m, uint32_t uid);
 int64_t idmap_host_gid(const struct idmap *m, uint32_t gid);
 
+/* The largest range that FILE (/etc/subuid or /etc/subgid, subuid(5)) gives to the user with number
+ * UID or NAME (may be NULL); false when there is none. */
+bool idmap_subordinate_range(struct arena *a, const char *file, uid_t uid, const char *name,
+			     uint32_t *first, uint32_t *count);
+
 /* Whether every id is mapped to itself: root inside another container gives its own ids on. */
 bool idmap_is_identity(const struct idmap *m);
 
