@@ -43,7 +43,7 @@ struct json_pair {
 };
 
 enum json_kind {
-	J_STR,	  /* char * */
+	J_STR,	  /* char *; sub: struct json_enum[] of the names it may have, NULL: any */
 	J_BOOL,	  /* bool, absent: false */
 	J_I64,	  /* int64_t, absent: 0 */
 	J_U32,	  /* uint32_t, absent: 0 */
@@ -53,7 +53,8 @@ enum json_kind {
 	J_PI32,	  /* const int32_t * */
 	J_PU32,	  /* const uint32_t * */
 	J_PU16,	  /* const uint16_t * */
-	J_STRS,	  /* char **, NULL-terminated */
+	J_PU8,	  /* const uint8_t * */
+	J_STRS,	  /* char **, NULL-terminated; sub as for J_STR */
 	J_U32S,	  /* uint32_t *, with _len */
 	J_ENUM,	  /* int, 0: not given; sub: struct json_enum[] */
 	J_OBJ,	  /* struct *; sub: struct json_type */
@@ -73,7 +74,7 @@ struct json_enum {
 struct json_field {
 	const char *key;
 	uint8_t kind, flags;
-	uint32_t off, off_len;
+	uint16_t off, off_len;
 	const void *sub;
 };
 struct json_type {
@@ -107,6 +108,9 @@ const struct json_value *json_parse(struct arena *a, const char *text, size_t le
 const struct json_value *json_get(const struct json_value *obj, const char *key);
 /* The text of a string member; NULL when missing or not a string. */
 const char *json_get_str(const struct json_value *obj, const char *key);
+
+/* The value of NAME in EN, 0 when it is not there. */
+int json_enum_value(const struct json_enum *en, const char *name);
 
 /* Tree to the structure that T describes, which OUT (t->size bytes, zeroed) holds afterwards. PATH
  * ("" for the top) goes in front of the names in messages. */

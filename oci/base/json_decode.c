@@ -85,6 +85,10 @@ static int decode_number(struct arena *a, const struct json_value *v, enum json_
 		if (decode_int(v, 0, UINT16_MAX, &i, w, e) < 0)
 			return -1;
 		break;
+	case J_PU8:
+		if (decode_int(v, 0, UINT8_MAX, &i, w, e) < 0)
+			return -1;
+		break;
 	default: /* J_PU64 */
 		if (v->type != JSON_NUMBER)
 			return bad(w, e, "an integer", v);
@@ -104,19 +108,19 @@ static int decode_number(struct arena *a, const struct json_value *v, enum json_
 		*(*(int32_t **)out = ARENA_NEW(a, int32_t)) = (int32_t)i;
 	} else if (kind == J_PU32) {
 		*(*(uint32_t **)out = ARENA_NEW(a, uint32_t)) = (uint32_t)i;
+	} else if (kind == J_PU8) {
+		*(*(uint8_t **)out = ARENA_NEW(a, uint8_t)) = (uint8_t)i;
 	} else {
 		*(*(uint16_t **)out = ARENA_NEW(a, uint16_t)) = (uint16_t)i;
 	}
 	return 0;
 }
 
-static int decode_string(struct arena *a, const struct json_value *v, char **out,
-			 const struct where *w, struct error *e)
+int json_enum_value(const struct json_enum *en, const char *name)
 {
-	(void)a;
-	if (v->type != JSON_STRING)
-		return bad(w, e, "a string", v);
-	*out = (char *)(uintptr_t)v->text;
+	for (; en->name; en++)
+		if (str_eq(en->name, name))
+			return en->value;
 	return 0;
 }
 
@@ -127,11 +131,9 @@ static int decode_enum(const struct json_value *v, const struct json_enum *en, i
 
 	if (v->type != JSON_STRING)
 		return bad(w, e, "a string", v);
-	for (const struct json_enum *p = en; p->name; p++)
-		if (str_eq(p->name, v->text)) {
-			*out = p->value;
-			return 0;
-		}
+	*out = json_enum_value(en, v->text);
+	if (*out)
+		return 0;
 	for (const struct json_enum *p = en; p->name; p++) {
 		size_t n = strlen(names);
 
@@ -139,6 +141,18 @@ static int decode_enum(const struct json_value *v, const struct json_enum *en, i
 	}
 	where_text(w, path, sizeof(path));
 	return err_msg(e, "%s: unknown value '%.100s' (known: %s)", path, v->text, names);
+}
+
+/* NAMES: the ones it may have, NULL: any. */
+static int decode_string(const struct json_value *v, const struct json_enum *names, char **out,
+			 const struct where *w, struct error *e)
+{
+	int value;
+
+	if (v->type != JSON_STRING)
+		return bad(w, e, "a string", v);
+	*out = (char *)(uintptr_t)v->text;
+	return names ? decode_enum(v, names, &value, w, e) : 0;
 }
 
 static int decode_array(struct arena *a, const struct json_value *v, const struct json_field *f,
@@ -163,7 +177,7 @@ static int decode_array(struct arena *a, const struct json_value *v, const struc
 		int r;
 
 		if (strs)
-			r = decode_string(a, item, &strs[i], &here, e);
+			r = decode_string(item, f->sub, &strs[i], &here, e);
 		else if (nums)
 			r = decode_number(a, item, J_U32, &nums[i], &here, e);
 		else
@@ -192,7 +206,7 @@ static int decode_map(struct arena *a, const struct json_value *v, const struct 
 		int r;
 
 		if (f->kind == J_MAP)
-			r = decode_string(a, &v->members[i].value,
+			r = decode_string(&v->members[i].value, NULL,
 					  &((struct json_pair *)(void *)item)->value, &here, e);
 		else
 			r = decode_object(a, &v->members[i].value, t, item, &here, e);
@@ -212,7 +226,7 @@ static int decode_field(struct arena *a, const struct json_value *v, const struc
 
 	switch ((enum json_kind)f->kind) {
 	case J_STR:
-		return decode_string(a, v, out, w, e);
+		return decode_string(v, f->sub, out, w, e);
 	case J_BOOL:
 		if (v->type != JSON_BOOL)
 			return bad(w, e, "a boolean", v);

@@ -1,6 +1,8 @@
 /* Text to tree. yajl is unmaintained, so what reaches it is capped (size before, depth while it
- * runs), numbers stay text until somebody wants an integer, and strings with a NUL inside are
- * refused: they would be cut short as C strings (a way to make two readers see different names). */
+ * runs) and is UTF-8 without overlong forms and halves of surrogates, which yajl would take or make
+ * a question mark of; numbers stay text until somebody wants an integer; and strings with a NUL
+ * inside are refused: they would be cut short as C strings. All of these are ways to make two
+ * readers see different names. */
 #include "oci/base/json.h"
 
 #include <stdio.h>
@@ -151,30 +153,121 @@ static void arena_free_cb(void *ctx, void *p)
 	(void)p;
 }
 
+/* The length of the UTF-8 sequence at S (RFC 3629, section 4), 0: it is none. */
+static size_t utf8_length(const unsigned char *s, size_t left)
+{
+	static const struct {
+		unsigned char first, last;	  /* of the first byte */
+		unsigned char length, from, upto; /* of the second byte */
+	} forms[] = {
+		{ 0xc2, 0xdf, 2, 0x80, 0xbf }, { 0xe0, 0xe0, 3, 0xa0, 0xbf },
+		{ 0xe1, 0xec, 3, 0x80, 0xbf }, { 0xed, 0xed, 3, 0x80, 0x9f },
+		{ 0xee, 0xef, 3, 0x80, 0xbf }, { 0xf0, 0xf0, 4, 0x90, 0xbf },
+		{ 0xf1, 0xf3, 4, 0x80, 0xbf }, { 0xf4, 0xf4, 4, 0x80, 0x8f },
+	};
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (*s < forms[i].first || *s > forms[i].last)
+			continue;
+		if (left < forms[i].length || s[1] < forms[i].from || s[1] > forms[i].upto)
+			return 0;
+		for (size_t k = 2; k < forms[i].length; k++)
+			if ((s[k] & 0xc0) != 0x80)
+				return 0;
+		return forms[i].length;
+	}
+	return 0;
+}
+
+/* What \uXXXX at S stands for, -1 when there is none. */
+static int escaped_unit(const unsigned char *s, size_t left)
+{
+	int unit = 0;
+
+	if (left < 6 || s[0] != '\\' || s[1] != 'u')
+		return -1;
+	for (size_t i = 2; i < 6; i++) {
+		int digit = s[i] >= '0' && s[i] <= '9'	 ? s[i] - '0'
+			    : s[i] >= 'a' && s[i] <= 'f' ? s[i] - 'a' + 10
+			    : s[i] >= 'A' && s[i] <= 'F' ? s[i] - 'A' + 10
+							 : -1;
+
+		if (digit < 0)
+			return -1;
+		unit = unit * 16 + digit;
+	}
+	return unit;
+}
+
+/* The length of the escape sequence at S, of both where two make a character; 0: half of those. */
+static size_t escape_length(const unsigned char *s, size_t left)
+{
+	int unit = escaped_unit(s, left), second;
+
+	if (unit < 0)
+		return 2;
+	if (unit < 0xd800 || unit > 0xdfff)
+		return 6;
+	second = unit < 0xdc00 ? escaped_unit(s + 6, left - 6) : -1;
+	return second >= 0xdc00 && second <= 0xdfff ? 12 : 0;
+}
+
+/* What yajl would take though it is no text, NULL: nothing. *AT is where. */
+static const char *unfit(const char *text, size_t len, size_t *at)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	for (size_t i = 0, n; i < len; i += n) {
+		*at = i;
+		n = s[i] == '\\'  ? escape_length(s + i, len - i)
+		    : s[i] < 0x80 ? 1
+				  : utf8_length(s + i, len - i);
+		if (!n)
+			return s[i] == '\\' ? "half of a surrogate pair" : "invalid UTF-8";
+	}
+	return NULL;
+}
+
+static size_t line_of(const char *text, size_t n)
+{
+	size_t line = 1;
+
+	for (size_t i = 0; i < n; i++)
+		line += text[i] == '\n';
+	return line;
+}
+
 const struct json_value *json_parse(struct arena *a, const char *text, size_t len, const char *name,
 				    struct error *e)
 {
 	struct parser *p = ARENA_NEW(a, struct parser);
 	yajl_alloc_funcs mem = { arena_malloc_cb, arena_realloc_cb, arena_free_cb, a };
 	yajl_handle h;
+	const char *unfit_why;
 	yajl_status st;
-	size_t line = 1;
+	size_t line, at = 0;
 
 	if (len > JSON_MAX_SIZE) {
 		err_msg(e, "parse %s: %zu bytes of JSON, more than the %u allowed", name, len,
 			JSON_MAX_SIZE);
 		return NULL;
 	}
+	unfit_why = unfit(text, len, &at);
+	if (unfit_why) {
+		err_msg(e, "parse %s, line %zu: %s", name, line_of(text, at), unfit_why);
+		return NULL;
+	}
 	p->a = a;
 	h = yajl_alloc(&callbacks, &mem, p);
+	yajl_config(h, yajl_dont_validate_strings, 1); /* that was unfit() */
 	yajl_config(h, yajl_allow_trailing_garbage, 0);
 	st = yajl_parse(h, (const unsigned char *)text, len);
 	if (st == yajl_status_ok)
 		st = yajl_complete_parse(h);
 	if (st == yajl_status_ok && p->depth == 0 && len > 0)
 		return &p->root;
-	for (size_t i = 0, n = yajl_get_bytes_consumed(h); i < n && i < len; i++)
-		line += text[i] == '\n';
+	at = yajl_get_bytes_consumed(h);
+	line = line_of(text, at < len ? at : len);
 	if (p->why) {
 		err_msg(e, "parse %s, line %zu: %s", name, line, p->why);
 	} else if (st == yajl_status_ok) {

@@ -243,6 +243,9 @@ static void write_field(struct json_out *o, const struct json_field *f, const ch
 	case J_PU16:
 		json_out_i64(o, *(const uint16_t *)ptr);
 		break;
+	case J_PU8:
+		json_out_i64(o, *(const uint8_t *)ptr);
+		break;
 	case J_STRS:
 		json_out_array(o);
 		for (char *const *s = ptr; *s; s++)

@@ -5,6 +5,7 @@
 #include <linux/mempolicy.h>
 #include <linux/sched.h>
 #include <seccomp.h>
+#include <sys/resource.h>
 
 #define END                 \
 	{                   \
@@ -54,8 +55,27 @@ static const struct json_field user_fields[] = {
 };
 static JSON_TYPE(user_type, oci_user, user_fields);
 
+const struct json_enum oci_rlimit_types[] = {
+	{ "RLIMIT_AS", RLIMIT_AS + 1 },
+	{ "RLIMIT_CORE", RLIMIT_CORE + 1 },
+	{ "RLIMIT_CPU", RLIMIT_CPU + 1 },
+	{ "RLIMIT_DATA", RLIMIT_DATA + 1 },
+	{ "RLIMIT_FSIZE", RLIMIT_FSIZE + 1 },
+	{ "RLIMIT_LOCKS", RLIMIT_LOCKS + 1 },
+	{ "RLIMIT_MEMLOCK", RLIMIT_MEMLOCK + 1 },
+	{ "RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE + 1 },
+	{ "RLIMIT_NICE", RLIMIT_NICE + 1 },
+	{ "RLIMIT_NOFILE", RLIMIT_NOFILE + 1 },
+	{ "RLIMIT_NPROC", RLIMIT_NPROC + 1 },
+	{ "RLIMIT_RSS", RLIMIT_RSS + 1 },
+	{ "RLIMIT_RTPRIO", RLIMIT_RTPRIO + 1 },
+	{ "RLIMIT_RTTIME", RLIMIT_RTTIME + 1 },
+	{ "RLIMIT_SIGPENDING", RLIMIT_SIGPENDING + 1 },
+	{ "RLIMIT_STACK", RLIMIT_STACK + 1 },
+	{ NULL, 0 },
+};
 static const struct json_field rlimit_fields[] = {
-	JF(oci_rlimit, type, "type", J_STR, J_REQUIRED),
+	JF_SUB(oci_rlimit, type, "type", J_STR, J_REQUIRED, oci_rlimit_types),
 	JF(oci_rlimit, hard, "hard", J_PU64, J_REQUIRED),
 	JF(oci_rlimit, soft, "soft", J_PU64, J_REQUIRED),
 	END,
@@ -82,11 +102,21 @@ static const struct json_enum scheduler_policies[] = {
 	{ "SCHED_DEADLINE", SCHED_DEADLINE + 1 },
 	{ NULL, 0 },
 };
+const struct json_enum oci_scheduler_flags[] = {
+	{ "SCHED_FLAG_RESET_ON_FORK", SCHED_FLAG_RESET_ON_FORK },
+	{ "SCHED_FLAG_RECLAIM", SCHED_FLAG_RECLAIM },
+	{ "SCHED_FLAG_DL_OVERRUN", SCHED_FLAG_DL_OVERRUN },
+	{ "SCHED_FLAG_KEEP_POLICY", SCHED_FLAG_KEEP_POLICY },
+	{ "SCHED_FLAG_KEEP_PARAMS", SCHED_FLAG_KEEP_PARAMS },
+	{ "SCHED_FLAG_UTIL_CLAMP_MIN", SCHED_FLAG_UTIL_CLAMP_MIN },
+	{ "SCHED_FLAG_UTIL_CLAMP_MAX", SCHED_FLAG_UTIL_CLAMP_MAX },
+	{ NULL, 0 },
+};
 static const struct json_field scheduler_fields[] = {
 	JF_SUB(oci_scheduler, policy, "policy", J_ENUM, J_REQUIRED, scheduler_policies),
 	JF(oci_scheduler, nice, "nice", J_PI32, 0),
 	JF(oci_scheduler, priority, "priority", J_PI32, 0),
-	JF(oci_scheduler, flags, "flags", J_STRS, 0),
+	JF_SUB(oci_scheduler, flags, "flags", J_STRS, 0, oci_scheduler_flags),
 	JF(oci_scheduler, runtime, "runtime", J_PU64, 0),
 	JF(oci_scheduler, deadline, "deadline", J_PU64, 0),
 	JF(oci_scheduler, period, "period", J_PU64, 0),
@@ -347,11 +377,29 @@ static const struct json_field syscall_fields[] = {
 };
 static JSON_TYPE(syscall_type, oci_syscall, syscall_fields);
 
+/* Only names: what this libseccomp and kernel make of them is found out when a filter is made. */
+static const struct json_enum seccomp_archs[] = {
+	{ "SCMP_ARCH_X86", 1 },		{ "SCMP_ARCH_X86_64", 1 },  { "SCMP_ARCH_X32", 1 },
+	{ "SCMP_ARCH_ARM", 1 },		{ "SCMP_ARCH_AARCH64", 1 }, { "SCMP_ARCH_LOONGARCH64", 1 },
+	{ "SCMP_ARCH_M68K", 1 },	{ "SCMP_ARCH_MIPS", 1 },    { "SCMP_ARCH_MIPS64", 1 },
+	{ "SCMP_ARCH_MIPS64N32", 1 },	{ "SCMP_ARCH_MIPSEL", 1 },  { "SCMP_ARCH_MIPSEL64", 1 },
+	{ "SCMP_ARCH_MIPSEL64N32", 1 }, { "SCMP_ARCH_PPC", 1 },	    { "SCMP_ARCH_PPC64", 1 },
+	{ "SCMP_ARCH_PPC64LE", 1 },	{ "SCMP_ARCH_S390", 1 },    { "SCMP_ARCH_S390X", 1 },
+	{ "SCMP_ARCH_SH", 1 },		{ "SCMP_ARCH_SHEB", 1 },    { "SCMP_ARCH_PARISC", 1 },
+	{ "SCMP_ARCH_PARISC64", 1 },	{ "SCMP_ARCH_RISCV64", 1 }, { NULL, 0 },
+};
+static const struct json_enum seccomp_flags[] = {
+	{ "SECCOMP_FILTER_FLAG_TSYNC", 1 },
+	{ "SECCOMP_FILTER_FLAG_LOG", 1 },
+	{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW", 1 },
+	{ "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 1 },
+	{ NULL, 0 },
+};
 static const struct json_field seccomp_fields[] = {
 	JF_SUB(oci_seccomp, default_action, "defaultAction", J_ENUM, J_REQUIRED, seccomp_actions),
 	JF(oci_seccomp, default_errno_ret, "defaultErrnoRet", J_PU32, 0),
-	JF(oci_seccomp, architectures, "architectures", J_STRS, 0),
-	JF(oci_seccomp, flags, "flags", J_STRS, 0),
+	JF_SUB(oci_seccomp, architectures, "architectures", J_STRS, 0, seccomp_archs),
+	JF_SUB(oci_seccomp, flags, "flags", J_STRS, 0, seccomp_flags),
 	JF(oci_seccomp, listener_path, "listenerPath", J_STR, 0),
 	JF(oci_seccomp, listener_metadata, "listenerMetadata", J_STR, 0),
 	JF_L(oci_seccomp, syscalls, "syscalls", J_ARR, 0, &syscall_type),
@@ -377,13 +425,29 @@ static const struct json_enum memory_policy_modes[] = {
 	{ "MPOL_LOCAL", MPOL_LOCAL + 1 },      { "MPOL_PREFERRED_MANY", MPOL_PREFERRED_MANY + 1 },
 	{ "MPOL_WEIGHTED_INTERLEAVE", 6 + 1 }, { NULL, 0 },
 };
+const struct json_enum oci_memory_policy_flags[] = {
+	{ "MPOL_F_NUMA_BALANCING", 1 << 13 },
+	{ "MPOL_F_RELATIVE_NODES", MPOL_F_RELATIVE_NODES },
+	{ "MPOL_F_STATIC_NODES", MPOL_F_STATIC_NODES },
+	{ NULL, 0 },
+};
 static const struct json_field memory_policy_fields[] = {
 	JF_SUB(oci_memory_policy, mode, "mode", J_ENUM, J_REQUIRED, memory_policy_modes),
 	JF(oci_memory_policy, nodes, "nodes", J_STR, 0),
-	JF(oci_memory_policy, flags, "flags", J_STRS, 0),
+	JF_SUB(oci_memory_policy, flags, "flags", J_STRS, 0, oci_memory_policy_flags),
 	END,
 };
 static JSON_TYPE(memory_policy_type, oci_memory_policy, memory_policy_fields);
+
+static const struct json_field intel_rdt_fields[] = {
+	JF(oci_intel_rdt, clos_id, "closID", J_STR, 0),
+	JF(oci_intel_rdt, schemata, "schemata", J_STRS, 0),
+	JF(oci_intel_rdt, l3_cache_schema, "l3CacheSchema", J_STR, 0),
+	JF(oci_intel_rdt, mem_bw_schema, "memBwSchema", J_STR, 0),
+	JF(oci_intel_rdt, enable_monitoring, "enableMonitoring", J_BOOL, 0),
+	END,
+};
+static JSON_TYPE(intel_rdt_type, oci_intel_rdt, intel_rdt_fields);
 
 static const struct json_enum propagations[] = {
 	{ "private", OCI_PROPAGATION_PRIVATE },
@@ -410,7 +474,7 @@ static const struct json_field linux_fields[] = {
 	JF(oci_linux, masked_paths, "maskedPaths", J_STRS, 0),
 	JF(oci_linux, readonly_paths, "readonlyPaths", J_STRS, 0),
 	JF(oci_linux, mount_label, "mountLabel", J_STR, 0),
-	JF(oci_linux, intel_rdt, "intelRdt", J_RAW, 0),
+	JF_SUB(oci_linux, intel_rdt, "intelRdt", J_OBJ, 0, &intel_rdt_type),
 	JF_SUB(oci_linux, memory_policy, "memoryPolicy", J_OBJ, 0, &memory_policy_type),
 	JF_SUB(oci_linux, personality, "personality", J_OBJ, 0, &personality_type),
 	JF_L(oci_linux, time_offsets, "timeOffsets", J_OBJMAP, 0, &time_offset_type),

@@ -225,6 +225,11 @@ struct oci_memory_policy {
 	char **flags;
 };
 
+struct oci_intel_rdt {
+	char *clos_id, **schemata, *l3_cache_schema, *mem_bw_schema;
+	bool enable_monitoring;
+};
+
 struct oci_linux {
 	struct oci_namespace *namespaces;
 	size_t namespaces_len;
@@ -248,7 +253,7 @@ struct oci_linux {
 	char *mount_label;
 	struct oci_personality *personality;
 	struct oci_memory_policy *memory_policy;
-	const struct json_value *intel_rdt; /* known by name, refused */
+	struct oci_intel_rdt *intel_rdt; /* read, and refused */
 };
 
 enum {
@@ -269,12 +274,16 @@ struct oci_spec {
 	struct json_pair *annotations;
 	size_t annotations_len;
 	struct oci_linux *linux_;
-	/* Other platforms' sections: a container that asks for one of these is refused by name. */
+	/* Other platforms' sections: their types are checked (platforms.c), and a configuration
+	 * that has one of them and none for Linux is refused. */
 	const struct json_value *windows, *solaris, *vm, *zos, *freebsd;
 };
 
 extern const struct json_type oci_spec_type, oci_process_type, oci_resources_type,
 	oci_id_mapping_type, oci_seccomp_type, oci_mount_type;
+
+/* The names that these fields may have; the value is the kernel's, of a limit plus 1. */
+extern const struct json_enum oci_rlimit_types[], oci_scheduler_flags[], oci_memory_policy_flags[];
 
 /* Reads config.json (at most JSON_MAX_SIZE bytes) below DIRFD and validates it. NULL on error. */
 struct oci_spec *oci_spec_load(struct arena *a, int dirfd, const char *path, struct error *e);
@@ -285,6 +294,15 @@ struct oci_process *oci_process_load(struct arena *a, const char *path, struct e
  * (runtime-spec config.md; each message names the field). */
 int oci_spec_validate(const struct oci_spec *s, struct error *e);
 int oci_process_validate(const struct oci_process *p, const char *where, struct error *e);
+
+/* Checks the types of the sections for other platforms, which nothing here uses. */
+int oci_platforms_check(struct arena *a, const struct oci_spec *s, struct error *e);
+
+/* "0-3,7", with spaces and empty items as cpuset(7) and runc take them, to a set of bits of
+ * OCI_LIST_MAX. False when it is no such list. */
+#define OCI_LIST_MAX 1024
+#define OCI_LIST_WORDS (OCI_LIST_MAX / (8 * sizeof(unsigned long)))
+bool oci_list_parse(const char *text, unsigned long bits[OCI_LIST_WORDS]);
 
 /* The namespace entry of TYPE (CLONE_NEW*), NULL when there is none. */
 const struct oci_namespace *oci_spec_namespace(const struct oci_spec *s, int type);

@@ -25,6 +25,57 @@ static int check_version(const char *v, struct error *e)
 	return 0;
 }
 
+/* struct winsize (ioctl_tty(2)) has 16 bits for each. */
+static int check_console_size(const struct oci_console_size *c, const char *where, struct error *e)
+{
+	if (c && (c->height > UINT16_MAX || c->width > UINT16_MAX))
+		return err_msg(e, "%s.consoleSize.%s: a terminal has at most %u", where,
+			       c->height > UINT16_MAX ? "height" : "width", UINT16_MAX);
+	return 0;
+}
+
+/* sched(7): what the kernel would skip without a word because the policy has no use for it. */
+static int check_scheduler(const struct oci_scheduler *s, const char *where, struct error *e)
+{
+	int policy = s->policy - 1;
+	const struct {
+		const char *name;
+		const uint64_t *value;
+	} deadline[] = { { "runtime", s->runtime },
+			 { "deadline", s->deadline },
+			 { "period", s->period } };
+
+	if (s->nice && (*s->nice < -20 || *s->nice > 19))
+		return err_msg(e, "%s.scheduler.nice: %d is not from -20 to 19", where, *s->nice);
+	if (s->priority && *s->priority && policy != SCHED_FIFO && policy != SCHED_RR)
+		return err_msg(e, "%s.scheduler.priority: only for SCHED_FIFO and SCHED_RR", where);
+	for (size_t i = 0; i < 3 && policy != SCHED_DEADLINE; i++)
+		if (deadline[i].value && *deadline[i].value)
+			return err_msg(e, "%s.scheduler.%s: only for SCHED_DEADLINE", where,
+				       deadline[i].name);
+	return 0;
+}
+
+static int check_scheduling(const struct oci_process *p, const char *where, struct error *e)
+{
+	const struct oci_io_priority *io = p->io_priority;
+	const struct oci_cpu_affinity *cpus = p->exec_cpu_affinity;
+	unsigned long bits[OCI_LIST_WORDS];
+
+	if (p->scheduler && check_scheduler(p->scheduler, where, e) < 0)
+		return -1;
+	if (io && io->priority && (*io->priority < 0 || *io->priority > 7))
+		return err_msg(e, "%s.ioPriority.priority: %d is not from 0 to 7", where,
+			       *io->priority);
+	if (cpus && cpus->initial && !oci_list_parse(cpus->initial, bits))
+		return err_msg(e, "%s.execCPUAffinity.initial: '%s' is not a list of CPUs", where,
+			       cpus->initial);
+	if (cpus && cpus->final && !oci_list_parse(cpus->final, bits))
+		return err_msg(e, "%s.execCPUAffinity.final: '%s' is not a list of CPUs", where,
+			       cpus->final);
+	return 0;
+}
+
 int oci_process_validate(const struct oci_process *p, const char *where, struct error *e)
 {
 	if (!p->cwd || p->cwd[0] != '/')
@@ -38,6 +89,11 @@ int oci_process_validate(const struct oci_process *p, const char *where, struct 
 		return err_msg(e, "%s.args[0]: the program's name is empty", where);
 	if (p->user && p->user->username)
 		return err_msg(e, "%s.user.username: only for Windows", where);
+	if (p->oom_score_adj && (*p->oom_score_adj < -1000 || *p->oom_score_adj > 1000))
+		return err_msg(e, "%s.oomScoreAdj: %d is not from -1000 to 1000", where,
+			       *p->oom_score_adj);
+	if (check_console_size(p->console_size, where, e) < 0 || check_scheduling(p, where, e) < 0)
+		return -1;
 	for (size_t i = 0; i < p->rlimits_len; i++) {
 		const struct oci_rlimit *r = &p->rlimits[i];
 
@@ -72,11 +128,19 @@ static const char *namespace_name(int type)
 	return "?";
 }
 
+static const struct oci_namespace *namespace_of(const struct oci_linux *l, int type)
+{
+	for (size_t i = 0; i < l->namespaces_len; i++)
+		if (l->namespaces[i].type == type)
+			return &l->namespaces[i];
+	return NULL;
+}
+
 static int check_namespaces(const struct oci_spec *s, struct error *e)
 {
 	const struct oci_linux *l = s->linux_;
-	const struct oci_namespace *user = oci_spec_namespace(s, CLONE_NEWUSER);
-	const struct oci_namespace *time_ns = oci_spec_namespace(s, CLONE_NEWTIME);
+	const struct oci_namespace *user = namespace_of(l, CLONE_NEWUSER);
+	const struct oci_namespace *time_ns = namespace_of(l, CLONE_NEWTIME);
 
 	for (size_t i = 0; i < l->namespaces_len; i++)
 		for (size_t k = 0; k < i; k++)
@@ -110,12 +174,43 @@ static int check_namespaces(const struct oci_spec *s, struct error *e)
 	return 0;
 }
 
+/* A number and the unit of config-linux.md: 64KB, 2MB, 1GB. */
+static bool is_page_size(const char *s)
+{
+	size_t digits = strspn(s, "0123456789");
+
+	return digits && *s != '0' && strchr("KMG", s[digits]) && s[digits] &&
+	       str_eq(s + digits + 1, "B");
+}
+
+static int check_values(const struct oci_linux *l, struct error *e)
+{
+	const struct oci_resources *r = l->resources;
+	const struct oci_memory_policy *m = l->memory_policy;
+	unsigned long bits[OCI_LIST_WORDS];
+
+	for (size_t i = 0; r && i < r->hugepage_limits_len; i++)
+		if (!is_page_size(r->hugepage_limits[i].page_size))
+			return err_msg(e,
+				       "linux.resources.hugepageLimits[%zu].pageSize: '%s' is not "
+				       "a size as in 2MB",
+				       i, r->hugepage_limits[i].page_size);
+	if (m && m->nodes && !oci_list_parse(m->nodes, bits))
+		return err_msg(e, "linux.memoryPolicy.nodes: '%s' is not a list of nodes",
+			       m->nodes);
+	if (l->personality && l->personality->flags && l->personality->flags[0])
+		return err_msg(e, "linux.personality.flags[0]: none are defined");
+	return 0;
+}
+
 static int check_linux(const struct oci_spec *s, struct error *e)
 {
 	const struct oci_linux *l = s->linux_;
 
 	if (l->intel_rdt)
 		return err_msg(e, "linux.intelRdt: not supported by this version of mrun");
+	if (check_values(l, e) < 0)
+		return -1;
 	for (size_t i = 0; i < l->devices_len; i++) {
 		const struct oci_device *d = &l->devices[i];
 
@@ -157,16 +252,10 @@ static int check_hooks(const struct oci_hook *h, size_t n, const char *name, str
 
 int oci_spec_validate(const struct oci_spec *s, struct error *e)
 {
-	static const char *const others[] = { "windows", "solaris", "vm", "zos", "freebsd" };
-	const struct json_value *const sections[] = { s->windows, s->solaris, s->vm, s->zos,
-						      s->freebsd };
 	const struct oci_hooks *h = s->hooks;
 
 	if (check_version(s->oci_version, e) < 0)
 		return -1;
-	for (size_t i = 0; i < 5; i++)
-		if (sections[i] && !s->linux_)
-			return err_msg(e, "%s: this configuration is not for Linux", others[i]);
 	if (!s->root)
 		return err_msg(e, "root: required, and not there");
 	if (!s->root->path || !*s->root->path)
@@ -211,6 +300,13 @@ struct oci_spec *oci_spec_load(struct arena *a, int dirfd, const char *path, str
 	s = json_read(a, text, len, &oci_spec_type, path, e);
 	if (!s)
 		return NULL;
+	if (oci_platforms_check(a, s, e) < 0) {
+		err_wrap(e, "%s", path);
+		return NULL;
+	}
+	/* It is optional: such a container has all namespaces of its caller. */
+	if (!s->linux_)
+		s->linux_ = ARENA_NEW(a, struct oci_linux);
 	if (oci_spec_validate(s, e) < 0) {
 		err_wrap(e, "%s", path);
 		return NULL;
@@ -221,29 +317,34 @@ struct oci_spec *oci_spec_load(struct arena *a, int dirfd, const char *path, str
 
 struct oci_process *oci_process_load(struct arena *a, const char *path, struct error *e)
 {
+	const struct json_value *v;
 	struct oci_process *p;
 	size_t len;
 	char *text;
 
 	if (file_read(a, AT_FDCWD, path, JSON_MAX_SIZE, &text, &len, e) < 0)
 		return NULL;
-	p = json_read(a, text, len, &oci_process_type, path, e);
-	if (p && oci_process_validate(p, "process", e) < 0)
+	v = json_parse(a, text, len, path, e);
+	if (!v)
 		return NULL;
+	p = ARENA_NEW(a, struct oci_process);
+	if (json_decode(a, v, &oci_process_type, p, "process", e) < 0 ||
+	    oci_process_validate(p, "process", e) < 0) {
+		err_wrap(e, "%s", path);
+		return NULL;
+	}
 	return p;
 }
 
 const struct oci_namespace *oci_spec_namespace(const struct oci_spec *s, int type)
 {
-	for (size_t i = 0; s->linux_ && i < s->linux_->namespaces_len; i++)
-		if (s->linux_->namespaces[i].type == type)
-			return &s->linux_->namespaces[i];
-	return NULL;
+	return s->linux_ ? namespace_of(s->linux_, type) : NULL;
 }
 
 const char *oci_spec_annotation(const struct oci_spec *s, const char *key)
 {
-	for (size_t i = 0; i < s->annotations_len; i++)
+	/* Of two of the same name the last one counts, as in all objects (json_get()). */
+	for (size_t i = s->annotations_len; i-- > 0;)
 		if (str_eq(s->annotations[i].key, key))
 			return s->annotations[i].value;
 	return NULL;

@@ -137,26 +137,19 @@ static int find_root(struct exec *x, struct error *e)
 	return 0;
 }
 
-/* "0-3,7" as in cpuset(7). */
+_Static_assert(sizeof(cpu_set_t) == OCI_LIST_WORDS * sizeof(unsigned long), "a set of CPUs");
+
 static int parse_cpus(struct arena *a, const char *text, const char *field, const cpu_set_t **ret,
 		      struct error *e)
 {
-	cpu_set_t *set = ARENA_NEW(a, cpu_set_t);
+	unsigned long bits[OCI_LIST_WORDS];
 
 	if (!text || !*text)
 		return 0;
-	for (char **part = str_split(a, text, ','); *part; part++) {
-		char **ends = str_split(a, *part, '-');
-		uint64_t from, to;
-
-		if (str_list_len(ends) > 2 || !str_to_u64(ends[0], CPU_SETSIZE - 1, &from) ||
-		    !str_to_u64(ends[1] ? ends[1] : ends[0], CPU_SETSIZE - 1, &to) || to < from)
-			return err_msg(e, "process.execCPUAffinity.%s: '%s' is not a list of CPUs",
-				       field, text);
-		for (uint64_t cpu = from; cpu <= to; cpu++)
-			CPU_SET(cpu, set);
-	}
-	*ret = set;
+	if (!oci_list_parse(text, bits))
+		return err_msg(e, "process.execCPUAffinity.%s: '%s' is not a list of CPUs", field,
+			       text);
+	*ret = memcpy(ARENA_NEW(a, cpu_set_t), bits, sizeof(bits));
 	return 0;
 }
 

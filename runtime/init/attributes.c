@@ -18,27 +18,10 @@
 
 static int set_scheduler(const struct oci_scheduler *s, struct error *e)
 {
-	static const struct {
-		const char *name;
-		uint64_t flag;
-	} flags[] = { { "SCHED_FLAG_RESET_ON_FORK", 0x01 }, { "SCHED_FLAG_RECLAIM", 0x02 },
-		      { "SCHED_FLAG_DL_OVERRUN", 0x04 },    { "SCHED_FLAG_KEEP_POLICY", 0x08 },
-		      { "SCHED_FLAG_KEEP_PARAMS", 0x10 },   { "SCHED_FLAG_UTIL_CLAMP_MIN", 0x20 },
-		      { "SCHED_FLAG_UTIL_CLAMP_MAX", 0x40 } };
 	struct sched_attr attr = { .size = sizeof(attr), .sched_policy = (uint32_t)s->policy - 1 };
 
-	for (size_t i = 0; s->flags && s->flags[i]; i++) {
-		bool found = false;
-
-		for (size_t k = 0; k < sizeof(flags) / sizeof(flags[0]); k++)
-			if (str_eq(flags[k].name, s->flags[i])) {
-				attr.sched_flags |= flags[k].flag;
-				found = true;
-			}
-		if (!found)
-			return err_msg(e, "process.scheduler.flags[%zu]: unknown flag '%s'", i,
-				       s->flags[i]);
-	}
+	for (size_t i = 0; s->flags && s->flags[i]; i++)
+		attr.sched_flags |= (unsigned)json_enum_value(oci_scheduler_flags, s->flags[i]);
 	attr.sched_nice = s->nice ? *s->nice : 0;
 	attr.sched_priority = s->priority ? (uint32_t)*s->priority : 0;
 	attr.sched_runtime = s->runtime ? *s->runtime : 0;
@@ -53,67 +36,19 @@ static int set_io_priority(const struct oci_io_priority *s, struct error *e)
 {
 	int value = s->priority ? *s->priority : 0;
 
-	if (value < 0 || value > 7)
-		return err_msg(e, "process.ioPriority.priority: %d is not from 0 to 7", value);
 	if (syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(s->class, value)) < 0)
 		return err_sys(e, errno, "process.ioPriority: set it");
 	return 0;
 }
 
-#define NODES_MAX 1024
-
-/* "0-3,7" to bits; false when it is no list of nodes. */
-static bool parse_nodes(const char *s, unsigned long *mask)
-{
-	const unsigned bits = 8 * sizeof(*mask);
-
-	while (*s) {
-		char *end;
-		unsigned long from = strtoul(s, &end, 10), to = from;
-
-		if (end == s || *s < '0' || *s > '9')
-			return false;
-		if (*end == '-') {
-			s = end + 1;
-			to = strtoul(s, &end, 10);
-			if (end == s || *s < '0' || *s > '9')
-				return false;
-		}
-		if (from > to || to >= NODES_MAX || (*end && (*end != ',' || !end[1])))
-			return false;
-		for (; from <= to; from++)
-			mask[from / bits] |= 1UL << (from % bits);
-		s = *end ? end + 1 : end;
-	}
-	return true;
-}
-
 static int set_memory_policy(const struct oci_memory_policy *s, struct error *e)
 {
-	static const struct {
-		const char *name;
-		unsigned long flag;
-	} flags[] = { { "MPOL_F_NUMA_BALANCING", 1UL << 13 },
-		      { "MPOL_F_RELATIVE_NODES", 1UL << 14 },
-		      { "MPOL_F_STATIC_NODES", 1UL << 15 } };
-	unsigned long mask[NODES_MAX / (8 * sizeof(unsigned long))] = { 0 };
-	unsigned long mode = (unsigned long)s->mode - 1;
-	bool nodes = s->nodes && *s->nodes;
+	unsigned long mask[OCI_LIST_WORDS], mode = (unsigned long)s->mode - 1;
+	bool nodes = s->nodes && *s->nodes && oci_list_parse(s->nodes, mask);
 
-	for (size_t i = 0; s->flags && s->flags[i]; i++) {
-		size_t k = 0;
-
-		while (k < 3 && !str_eq(flags[k].name, s->flags[i]))
-			k++;
-		if (k == 3)
-			return err_msg(e, "linux.memoryPolicy.flags[%zu]: unknown flag '%s'", i,
-				       s->flags[i]);
-		mode |= flags[k].flag;
-	}
-	if (nodes && !parse_nodes(s->nodes, mask))
-		return err_msg(e, "linux.memoryPolicy.nodes: '%s' is not a list of nodes",
-			       s->nodes);
-	if (syscall(SYS_set_mempolicy, mode, nodes ? mask : NULL, nodes ? NODES_MAX + 1 : 0) < 0)
+	for (size_t i = 0; s->flags && s->flags[i]; i++)
+		mode |= (unsigned)json_enum_value(oci_memory_policy_flags, s->flags[i]);
+	if (syscall(SYS_set_mempolicy, mode, nodes ? mask : NULL, nodes ? OCI_LIST_MAX + 1 : 0) < 0)
 		return err_sys(e, errno, "linux.memoryPolicy: set it");
 	return 0;
 }
@@ -122,8 +57,6 @@ static int set_personality(const struct oci_personality *s, struct error *e)
 {
 	unsigned long value = s->domain == 2 ? PER_LINUX32 : PER_LINUX;
 
-	if (s->flags && s->flags[0])
-		return err_msg(e, "linux.personality.flags: none are defined");
 	if (personality(value) < 0)
 		return err_sys(e, errno, "linux.personality: set it");
 	return 0;

@@ -18,28 +18,6 @@
 #include "runtime/init/syscalls.h"
 #include "runtime/shim/shim.h"
 
-static const struct {
-	const char *name;
-	int resource;
-} rlimits[] = {
-	{ "RLIMIT_AS", RLIMIT_AS },
-	{ "RLIMIT_CORE", RLIMIT_CORE },
-	{ "RLIMIT_CPU", RLIMIT_CPU },
-	{ "RLIMIT_DATA", RLIMIT_DATA },
-	{ "RLIMIT_FSIZE", RLIMIT_FSIZE },
-	{ "RLIMIT_LOCKS", RLIMIT_LOCKS },
-	{ "RLIMIT_MEMLOCK", RLIMIT_MEMLOCK },
-	{ "RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE },
-	{ "RLIMIT_NICE", RLIMIT_NICE },
-	{ "RLIMIT_NOFILE", RLIMIT_NOFILE },
-	{ "RLIMIT_NPROC", RLIMIT_NPROC },
-	{ "RLIMIT_RSS", RLIMIT_RSS },
-	{ "RLIMIT_RTPRIO", RLIMIT_RTPRIO },
-	{ "RLIMIT_RTTIME", RLIMIT_RTTIME },
-	{ "RLIMIT_SIGPENDING", RLIMIT_SIGPENDING },
-	{ "RLIMIT_STACK", RLIMIT_STACK },
-};
-
 static int plan_rlimits(struct arena *a, const struct oci_process *s, struct process_plan *p,
 			struct error *e)
 {
@@ -47,10 +25,7 @@ static int plan_rlimits(struct arena *a, const struct oci_process *s, struct pro
 	for (size_t i = 0; i < s->rlimits_len; i++) {
 		struct rlimit64_plan *r = &p->rlimits[i];
 
-		r->resource = -1;
-		for (size_t k = 0; k < sizeof(rlimits) / sizeof(rlimits[0]); k++)
-			if (str_eq(rlimits[k].name, s->rlimits[i].type))
-				r->resource = rlimits[k].resource;
+		r->resource = json_enum_value(oci_rlimit_types, s->rlimits[i].type) - 1;
 		if (r->resource < 0)
 			return err_msg(e, "process.rlimits[%zu].type: unknown limit '%s'", i,
 				       s->rlimits[i].type);

@@ -21,10 +21,13 @@ static struct seccomp_filter compile_default(char *const *caps)
 
 static void expect_error(const char *json, const char *field)
 {
+	const struct json_value *v = json_parse(&arena, json, strlen(json), "test", &error);
+	struct oci_seccomp *s = ARENA_NEW(&arena, struct oci_seccomp);
 	struct seccomp_filter f;
 
 	err_clear(&error);
-	assert_int_equal(seccomp_prepare(&arena, parse(json), &f, &error), -1);
+	if (json_decode(&arena, v, &oci_seccomp_type, s, "linux.seccomp", &error) == 0)
+		assert_int_equal(seccomp_prepare(&arena, s, &f, &error), -1);
 	if (strncmp(error.msg, field, strlen(field)) != 0)
 		fail_msg("'%s' does not start with '%s'", error.msg, field);
 }
@@ -39,10 +42,10 @@ static void test_errors_name_the_field(void **state)
 	expect_error("{\"defaultAction\":\"SCMP_ACT_NOTIFY\"}", "linux.seccomp.defaultAction: ");
 	expect_error("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":[\"SCMP_ARCH_X86\","
 		     "\"SCMP_ARCH_VAX\"]}",
-		     "linux.seccomp.architectures[1]: unknown architecture 'SCMP_ARCH_VAX'");
+		     "linux.seccomp.architectures[1]: unknown value 'SCMP_ARCH_VAX'");
 	expect_error("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":"
 		     "[\"SECCOMP_FILTER_FLAG_LOG\",\"SECCOMP_FILTER_FLAG_X\"]}",
-		     "linux.seccomp.flags[1]: unknown flag");
+		     "linux.seccomp.flags[1]: unknown value");
 	expect_error("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerMetadata\":\"x\"}",
 		     "linux.seccomp.listenerMetadata: ");
 	expect_error(RULE("\"names\":[],\"action\":\"SCMP_ACT_ERRNO\""),
