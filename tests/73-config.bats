@@ -243,12 +243,3 @@ refuses() { # JQ TEXT
 	run -1 "$MRUN" run --bundle b "$ID"
 	[[ $output == *"config.json"*"cut short"* ]]
 }
-
-@test "features tells the truth about namespaces, hooks and mount options" {
-	run -0 "$MRUN" features
-	jq -e '.ociVersionMin == "1.0.0" and .ociVersionMax == "1.3.0" and .linux.intelRdt.enabled == false' <<<"$output" >/dev/null
-	for o in $(jq -r '.mountOptions[]' <<<"$output"); do
-		case $o in remount | idmap | ridmap | bind | rbind | tmpcopyup | lazytime | nolazytime | mand | iversion | r* | *shared | *slave | *private | *unbindable) continue ;; esac
-		[ "$(see ".mounts += [{destination: \"/tmp\", type: \"tmpfs\", source: \"t\", options: [\"$o\"]}]" 'echo ok')" = ok ]
-	done
-}

@@ -185,13 +185,13 @@ static const struct json_field hooks_fields[] = {
 };
 static JSON_TYPE(hooks_type, oci_hooks, hooks_fields);
 
-static const struct json_enum namespace_types[] = {
-	{ "pid", CLONE_NEWPID },       { "network", CLONE_NEWNET }, { "mount", CLONE_NEWNS },
-	{ "ipc", CLONE_NEWIPC },       { "uts", CLONE_NEWUTS },	    { "user", CLONE_NEWUSER },
-	{ "cgroup", CLONE_NEWCGROUP }, { "time", CLONE_NEWTIME },   { NULL, 0 },
+const struct json_enum oci_namespace_types[] = {
+	{ "cgroup", CLONE_NEWCGROUP }, { "ipc", CLONE_NEWIPC }, { "mount", CLONE_NEWNS },
+	{ "network", CLONE_NEWNET },   { "pid", CLONE_NEWPID }, { "time", CLONE_NEWTIME },
+	{ "user", CLONE_NEWUSER },     { "uts", CLONE_NEWUTS }, { NULL, 0 },
 };
 static const struct json_field namespace_fields[] = {
-	JF_SUB(oci_namespace, type, "type", J_ENUM, J_REQUIRED, namespace_types),
+	JF_SUB(oci_namespace, type, "type", J_ENUM, J_REQUIRED, oci_namespace_types),
 	JF(oci_namespace, path, "path", J_STR, 0),
 	END,
 };
@@ -337,7 +337,7 @@ static const struct json_field resources_fields[] = {
 };
 JSON_TYPE(oci_resources_type, oci_resources, resources_fields);
 
-static const struct json_enum seccomp_operators[] = {
+const struct json_enum oci_seccomp_operators[] = {
 	{ "SCMP_CMP_NE", SCMP_CMP_NE },
 	{ "SCMP_CMP_LT", SCMP_CMP_LT },
 	{ "SCMP_CMP_LE", SCMP_CMP_LE },
@@ -351,12 +351,12 @@ static const struct json_field syscall_arg_fields[] = {
 	JF(oci_syscall_arg, index, "index", J_PU32, J_REQUIRED),
 	JF(oci_syscall_arg, value, "value", J_PU64, J_REQUIRED),
 	JF(oci_syscall_arg, value_two, "valueTwo", J_PU64, 0),
-	JF_SUB(oci_syscall_arg, op, "op", J_ENUM, J_REQUIRED, seccomp_operators),
+	JF_SUB(oci_syscall_arg, op, "op", J_ENUM, J_REQUIRED, oci_seccomp_operators),
 	END,
 };
 static JSON_TYPE(syscall_arg_type, oci_syscall_arg, syscall_arg_fields);
 
-static const struct json_enum seccomp_actions[] = {
+const struct json_enum oci_seccomp_actions[] = {
 	{ "SCMP_ACT_KILL", OCI_ACT_KILL },
 	{ "SCMP_ACT_KILL_PROCESS", OCI_ACT_KILL_PROCESS },
 	{ "SCMP_ACT_KILL_THREAD", OCI_ACT_KILL_THREAD },
@@ -370,7 +370,7 @@ static const struct json_enum seccomp_actions[] = {
 };
 static const struct json_field syscall_fields[] = {
 	JF(oci_syscall, names, "names", J_STRS, J_REQUIRED),
-	JF_SUB(oci_syscall, action, "action", J_ENUM, J_REQUIRED, seccomp_actions),
+	JF_SUB(oci_syscall, action, "action", J_ENUM, J_REQUIRED, oci_seccomp_actions),
 	JF(oci_syscall, errno_ret, "errnoRet", J_PU32, 0),
 	JF_L(oci_syscall, args, "args", J_ARR, 0, &syscall_arg_type),
 	END,
@@ -396,7 +396,8 @@ static const struct json_enum seccomp_flags[] = {
 	{ NULL, 0 },
 };
 static const struct json_field seccomp_fields[] = {
-	JF_SUB(oci_seccomp, default_action, "defaultAction", J_ENUM, J_REQUIRED, seccomp_actions),
+	JF_SUB(oci_seccomp, default_action, "defaultAction", J_ENUM, J_REQUIRED,
+	       oci_seccomp_actions),
 	JF(oci_seccomp, default_errno_ret, "defaultErrnoRet", J_PU32, 0),
 	JF_SUB(oci_seccomp, architectures, "architectures", J_STRS, 0, seccomp_archs),
 	JF_SUB(oci_seccomp, flags, "flags", J_STRS, 0, seccomp_flags),

@@ -283,7 +283,8 @@ extern const struct json_type oci_spec_type, oci_process_type, oci_resources_typ
 	oci_id_mapping_type, oci_seccomp_type, oci_mount_type;
 
 /* The names that these fields may have; the value is the kernel's, of a limit plus 1. */
-extern const struct json_enum oci_rlimit_types[], oci_scheduler_flags[], oci_memory_policy_flags[];
+extern const struct json_enum oci_namespace_types[], oci_rlimit_types[], oci_scheduler_flags[],
+	oci_memory_policy_flags[], oci_seccomp_actions[], oci_seccomp_operators[];
 
 /* Reads config.json (at most JSON_MAX_SIZE bytes) below DIRFD and validates it. NULL on error. */
 struct oci_spec *oci_spec_load(struct arena *a, int dirfd, const char *path, struct error *e);

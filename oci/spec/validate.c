@@ -114,18 +114,11 @@ int oci_process_validate(const struct oci_process *p, const char *where, struct 
 
 static const char *namespace_name(int type)
 {
-	static const struct {
-		int type;
-		const char *name;
-	} names[] = { { CLONE_NEWPID, "pid" },	     { CLONE_NEWNET, "network" },
-		      { CLONE_NEWNS, "mount" },	     { CLONE_NEWIPC, "ipc" },
-		      { CLONE_NEWUTS, "uts" },	     { CLONE_NEWUSER, "user" },
-		      { CLONE_NEWCGROUP, "cgroup" }, { CLONE_NEWTIME, "time" } };
+	const struct json_enum *en = oci_namespace_types;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (names[i].type == type)
-			return names[i].name;
-	return "?";
+	while (en->name && en->value != type)
+		en++;
+	return en->name ? en->name : "?";
 }
 
 static const struct oci_namespace *namespace_of(const struct oci_linux *l, int type)

@@ -8,6 +8,7 @@
 #include "runtime/cmd/cmd.h"
 #include "runtime/cmd/options.h"
 #include "runtime/init/mount_options.h"
+#include "runtime/init/seccomp.h"
 
 static const struct opt no_opts[] = { { NULL, 0, 0, 0, NULL, NULL } };
 static const struct opt_spec features_spec = {
@@ -25,6 +26,16 @@ static void strings(struct json_out *o, const char *key, const char *const *item
 	json_out_array(o);
 	for (; *items; items++)
 		json_out_str(o, *items);
+	json_out_array_end(o);
+}
+
+/* What config.json may say, from the table that reads it. */
+static void names(struct json_out *o, const char *key, const struct json_enum *en)
+{
+	json_out_str(o, key);
+	json_out_array(o);
+	for (; en->name; en++)
+		json_out_str(o, en->name);
 	json_out_array_end(o);
 }
 
@@ -54,47 +65,24 @@ static void capabilities(struct json_out *o)
 	json_out_array_end(o);
 }
 
-static void seccomp(struct json_out *o)
+static void seccomp(struct arena *a, struct json_out *o)
 {
-	static const char *const actions[] = { "SCMP_ACT_ALLOW",       "SCMP_ACT_ERRNO",
-					       "SCMP_ACT_KILL",	       "SCMP_ACT_KILL_PROCESS",
-					       "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG",
-					       "SCMP_ACT_NOTIFY",      "SCMP_ACT_TRACE",
-					       "SCMP_ACT_TRAP",	       NULL };
-	static const char *const operators[] = { "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT",
-						 "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
-						 "SCMP_CMP_NE", NULL };
-	static const char *const archs[] = {
-		"SCMP_ARCH_AARCH64",  "SCMP_ARCH_ARM",	       "SCMP_ARCH_MIPS",
-		"SCMP_ARCH_MIPS64",   "SCMP_ARCH_MIPS64N32",   "SCMP_ARCH_MIPSEL",
-		"SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC",
-		"SCMP_ARCH_PPC64",    "SCMP_ARCH_PPC64LE",     "SCMP_ARCH_RISCV64",
-		"SCMP_ARCH_S390",     "SCMP_ARCH_S390X",       "SCMP_ARCH_X32",
-		"SCMP_ARCH_X86",      "SCMP_ARCH_X86_64",      NULL
-	};
-	static const char *const flags[] = { "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG",
-					     "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
-					     "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", NULL };
-
 	json_out_str(o, "seccomp");
 	json_out_object(o);
 	json_out_kbool(o, "enabled", true);
-	strings(o, "actions", actions);
-	strings(o, "operators", operators);
-	strings(o, "archs", archs);
-	strings(o, "knownFlags", flags);
-	strings(o, "supportedFlags", flags);
+	names(o, "actions", oci_seccomp_actions);
+	names(o, "operators", oci_seccomp_operators);
+	strings(o, "archs", seccomp_arch_names(a));
+	strings(o, "knownFlags", seccomp_flag_names(a, false));
+	strings(o, "supportedFlags", seccomp_flag_names(a, true));
 	json_out_object_end(o);
 }
 
-static void linux_part(struct json_out *o)
+static void linux_part(struct arena *a, struct json_out *o)
 {
-	static const char *const namespaces[] = { "cgroup", "ipc",  "mount", "network", "pid",
-						  "time",   "user", "uts",   NULL };
-
 	json_out_str(o, "linux");
 	json_out_object(o);
-	strings(o, "namespaces", namespaces);
+	names(o, "namespaces", oci_namespace_types);
 	capabilities(o);
 	json_out_str(o, "cgroup");
 	json_out_object(o);
@@ -104,7 +92,7 @@ static void linux_part(struct json_out *o)
 	json_out_kbool(o, "systemdUser", false);
 	json_out_kbool(o, "rdma", true);
 	json_out_object_end(o);
-	seccomp(o);
+	seccomp(a, o);
 	enabled(o, "apparmor", true);
 	enabled(o, "selinux", true);
 	enabled(o, "intelRdt", false);
@@ -138,7 +126,7 @@ int cmd_features(struct cmd_context *c, int argc, char **argv, struct error *e)
 	json_out_kstr(o, "ociVersionMax", OCI_SPEC_VERSION);
 	strings(o, "hooks", hooks);
 	strings(o, "mountOptions", mount_option_names(c->arena));
-	linux_part(o);
+	linux_part(c->arena, o);
 	json_out_str(o, "annotations");
 	json_out_object(o);
 	json_out_kstr(o, "run.mrun.version", MRUN_VERSION);

@@ -29,6 +29,11 @@ struct seccomp_filter {
 int seccomp_prepare(struct arena *a, const struct oci_seccomp *s, struct seccomp_filter *ret,
 		    struct error *e);
 
+/* What `mrun features` lists, NULL-terminated: the architectures that this libseccomp has, and the
+ * flags that mrun knows, or, of these, those that this kernel has. */
+const char *const *seccomp_arch_names(struct arena *a);
+const char *const *seccomp_flag_names(struct arena *a, bool of_kernel);
+
 /* Init: loads it (seccomp_load is a name of libseccomp's). Only system calls, no allocation.
  * Returns the notify descriptor when filter->notify, else 0; -1 with E. Without CAP_SYS_ADMIN
  * no_new_privs must be set before. */

@@ -82,6 +82,15 @@ const struct seccomp_arch *seccomp_arch_by_token(uint32_t token)
 	return NULL;
 }
 
+const char *const *seccomp_arch_names(struct arena *a)
+{
+	struct strlist l = { 0 };
+
+	for (size_t i = 0; i < N_ARCHS; i++)
+		strlist_add(a, &l, archs[i].name);
+	return (const char *const *)l.items;
+}
+
 int seccomp_action(int action, const uint32_t *errno_ret, const char *field, uint32_t *ret,
 		   struct error *e)
 {
@@ -175,6 +184,16 @@ static bool kernel_has_flag(unsigned int flag)
 {
 	return flag == 0 ||
 	       (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flag, NULL) < 0 && errno == EFAULT);
+}
+
+const char *const *seccomp_flag_names(struct arena *a, bool of_kernel)
+{
+	struct strlist l = { 0 };
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (!of_kernel || kernel_has_flag(flags[i].flag | flags[i].probe_with))
+			strlist_add(a, &l, flags[i].name);
+	return (const char *const *)l.items;
 }
 
 static int set_flags(const struct oci_seccomp *s, struct seccomp_filter *ret, struct error *e)
