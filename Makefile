@@ -140,6 +140,12 @@ test: deps-test ## install what is missing and run the whole suite (TESTS="tests
 	@$(MAKE) --no-print-directory tests-build
 	@BUILD=$(abspath $(BUILD)) tests/run $(TESTS)
 
+.PHONY: test-vm
+test-vm: deps-test ## the tests in guests with systemd and cgroup v2 (SUITES="bookworm trixie", TESTS="limits …")
+	@scripts/install-deps vm
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/cgroup-tool
+	@BUILD=$(abspath $(BUILD)) SUITES="$(SUITES)" TESTS="$(TESTS)" TEST_TIMEOUT=1500 tests/run tests/vm/run
+
 .PHONY: demo
 demo: ## install what is missing, build, make the example image and run it
 	@scripts/install-deps build demo
