@@ -15,6 +15,7 @@
 #include "oci/base/path.h"
 #include "oci/base/str.h"
 #include "runtime/init/idmapped.h"
+#include "runtime/init/mounts.h"
 #include "runtime/init/syscalls.h"
 #include "runtime/shim/shim.h"
 
@@ -131,6 +132,8 @@ static int open_source(struct init_plan *p, struct mount_plan *m, size_t i, stru
 		return 0; /* no right to clone mounts here: the child tries by name */
 	if (m->source_fd < 0)
 		return err_sys(e, errno, "mounts[%zu]: open the source %s", i, source);
+	if (rootfs_part_from_host(p, m->source_fd) < 0)
+		return err_sys(e, errno, "mounts[%zu]: part %s from the host's mount", i, source);
 	if (m->idmap)
 		return idmapped_apply(p->arena, m, p->new_userns ? &p->idmap : NULL, i, e);
 	return 0;

@@ -204,6 +204,16 @@ static unsigned long propagation_flag(int oci)
 	return flags[oci];
 }
 
+int rootfs_part_from_host(const struct init_plan *p, int tree)
+{
+	unsigned long flag = propagation_flag(p->spec->linux_->rootfs_propagation);
+	struct mount_attr attr = { .propagation = flag == MS_PRIVATE || flag == MS_UNBINDABLE
+							  ? MS_PRIVATE
+							  : MS_SLAVE };
+
+	return sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr);
+}
+
 int rootfs_mount(const struct init_plan *p, struct error *e)
 {
 	unsigned long flag = propagation_flag(p->spec->linux_->rootfs_propagation);
