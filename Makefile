@@ -5,6 +5,10 @@ VERSION := 0.1.0
 BUILD ?= build
 PREFIX ?= /usr/local
 LIBEXECDIR ?= $(PREFIX)/libexec/mrun
+MANDIR ?= $(PREFIX)/share/man
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 STATIC ?= 1
 SANITIZE ?= 0
 CC = gcc
@@ -66,8 +70,11 @@ ISAL_LIBS := -lisal
 endif
 UNPACK_LIBS := -larchive -lyajl -lnettle -lseccomp -lzstd -lz $(ISAL_LIBS) -lpthread
 
+COMPLETION_SRC := $(wildcard runtime/completion/*.c)
+COMPLETION := $(BUILD)/completion/mrun $(BUILD)/completion/_mrun $(BUILD)/completion/mrun.fish
+
 .PHONY: all
-all: $(BUILD)/mrun $(BUILD)/mrun-unpack ## build mrun and its helper programs (build/)
+all: $(BUILD)/mrun $(BUILD)/mrun-unpack $(COMPLETION) ## build mrun and its helper programs (build/)
 
 $(BUILD)/mrun: $(CORE_OBJ)
 	$(say) LINK $@
@@ -106,6 +113,36 @@ $(BUILD)/.deps-checked: Makefile
 		echo "make: no static lib$$l.a here: use make STATIC=0 (slower start: about 1 ms)" >&2; exit 1; }; done; fi
 	@rm -f $(BUILD)/.try; touch $@
 
+# The completion files are made by a program of the same tables (runtime/completion/completion.c).
+COMPLETION_OBJ := $(COMPLETION_SRC:%.c=$(BUILD)/obj/%.o)
+$(BUILD)/completion/generate: $(COMPLETION_OBJ) $(filter-out %/runtime/main.o %/cmd/options.o,$(CORE_OBJ))
+	@mkdir -p $(dir $@)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+$(BUILD)/completion/mrun: SHELL_NAME := bash
+$(BUILD)/completion/_mrun: SHELL_NAME := zsh
+$(BUILD)/completion/mrun.fish: SHELL_NAME := fish
+$(COMPLETION): $(BUILD)/completion/generate $(wildcard runtime/completion/*.in)
+	$(say) SHELL $@
+	$(Q)$(BUILD)/completion/generate $(SHELL_NAME) <runtime/completion/mrun.$(SHELL_NAME).in >$@.new
+	$(Q)mv -f $@.new $@
+$(BUILD)/completion/table: $(BUILD)/completion/generate
+	$(Q)echo @TABLES@ | $< table >$@
+
+# The manual, by go-md2man; mrun-start(1) and the like, all that a page's NAME names, lead to the page.
+MAN_SRC := $(wildcard docs/man/*.1.md)
+MAN := $(MAN_SRC:docs/man/%.md=$(BUILD)/man/man1/%)
+$(BUILD)/man/man1/%.1: docs/man/%.1.md docs/man/roff.awk Makefile
+	@command -v go-md2man >/dev/null || { echo "make: go-md2man is missing: run scripts/install-deps man" >&2; exit 1; }
+	@mkdir -p $(dir $@)
+	$(say) MAN $@
+	$(Q)sed 's/@VERSION@/$(VERSION)/' $< | go-md2man | awk -f docs/man/roff.awk >$@.new
+	$(Q)for page in $$(sed -n '/^## NAME/,/^## SYNOPSIS/s/ - .*//p' $< | tr -d ,); do \
+		[ $$page = $* ] || ln -sf $*.1 $(BUILD)/man/man1/$$page.1; done
+	$(Q)mv -f $@.new $@
+.PHONY: man
+man: $(MAN) ## make the manual pages (build/man/man1/), which install takes along
+
 # Unit tests of pure functions (cmocka). They link everything but main.
 CORE_TEST_OBJ = $(filter-out $(BUILD)/obj/runtime/main.o,$(CORE_OBJ))
 LAYER_TEST_OBJ = $(filter-out $(BUILD)/obj/oci/unpack/main.o $(BUILD)/obj/oci/base/%,$(UNPACK_OBJ))
@@ -127,7 +164,7 @@ $(BUILD)/tests/syscalls $(BUILD)/tests/filter: $(BUILD)/tests/%: tests/probe/%.c
 	$(say) TEST $@
 	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -Wall -Wextra -static -o $@ $<
 .PHONY: tests-build
-tests-build: all $(UNIT) $(if $(wildcard tests/probe/probe.c),$(PROBES)) \
+tests-build: all $(BUILD)/completion/table $(UNIT) $(if $(wildcard tests/probe/probe.c),$(PROBES)) \
 	$(BUILD)/tests/syscalls $(BUILD)/tests/filter \
 	$(BUILD)/tests/cgroup-tool
 
@@ -182,10 +219,18 @@ print-flags:
 install: all ## install below DESTDIR and PREFIX
 	install -D -m 755 $(BUILD)/mrun $(DESTDIR)$(PREFIX)/bin/mrun
 	install -D -m 755 $(BUILD)/mrun-unpack $(DESTDIR)$(LIBEXECDIR)/mrun-unpack
+	install -D -m 644 $(BUILD)/completion/mrun $(DESTDIR)$(BASHDIR)/mrun
+	install -D -m 644 $(BUILD)/completion/_mrun $(DESTDIR)$(ZSHDIR)/_mrun
+	install -D -m 644 $(BUILD)/completion/mrun.fish $(DESTDIR)$(FISHDIR)/mrun.fish
+	[ ! -d $(BUILD)/man/man1 ] || { install -d -m 755 $(DESTDIR)$(MANDIR)/man1 && \
+		cp -Pf $(BUILD)/man/man1/*.1 $(DESTDIR)$(MANDIR)/man1/ && \
+		chmod 644 $(DESTDIR)$(MANDIR)/man1/mrun*.1; }
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/mrun $(DESTDIR)$(LIBEXECDIR)/mrun-unpack
+	rm -f $(DESTDIR)$(PREFIX)/bin/mrun $(DESTDIR)$(LIBEXECDIR)/mrun-unpack \
+		$(DESTDIR)$(BASHDIR)/mrun $(DESTDIR)$(ZSHDIR)/_mrun $(DESTDIR)$(FISHDIR)/mrun.fish \
+		$(DESTDIR)$(MANDIR)/man1/mrun.1 $(DESTDIR)$(MANDIR)/man1/mrun-*.1
 
 .PHONY: clean
 clean: ## remove build/
@@ -195,4 +240,4 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
--include $(CORE_OBJ:.o=.d) $(UNPACK_OBJ:.o=.d)
+-include $(CORE_OBJ:.o=.d) $(UNPACK_OBJ:.o=.d) $(COMPLETION_OBJ:.o=.d)

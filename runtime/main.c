@@ -69,6 +69,10 @@ static const struct opt global_opts[] = {
 	  "let systemd manage the cgroups" },
 	{ "rootless", 0, OPT_STR, offsetof(struct cmd_context, rootless), "true|false|auto",
 	  "ignore cgroup permission errors" },
+	/* global_option() knows what these do. */
+	{ "log-format", 0, OPT_STR, 0, "text|json", "format of the log" },
+	{ "cgroup-manager", 0, OPT_STR, 0, "cgroupfs|systemd|disabled", "who makes the cgroups" },
+	{ "criu", 0, OPT_STR, 0, "PATH", "accepted; checkpoints are not there yet" },
 	{ NULL, 0, 0, 0, NULL, NULL },
 };
 
@@ -83,7 +87,7 @@ static void print_help(void)
 	const char *group = "";
 
 	printf("NAME:\n   mrun - run the image that a build left behind, and OCI containers\n\n"
-	       "USAGE:\n   mrun [OPTIONS] IMAGE [COMMAND [ARG...]]   (mrun IMAGE --help: its "
+	       "USAGE:\n   mrun [OPTIONS] IMAGE [COMMAND [ARG...]]   (mrun help IMAGE: its "
 	       "options)\n"
 	       "   mrun [GLOBAL OPTIONS] COMMAND [OPTIONS] [ARG...]\n");
 	for (size_t i = 0; i < COMMANDS; i++) {
@@ -96,10 +100,7 @@ static void print_help(void)
 	for (const struct opt *o = global_opts; o->name; o++)
 		printf("   --%s %-*s %s\n", o->name, (int)(31 - strlen(o->name)),
 		       o->arg ? o->arg : "", o->help);
-	printf("   --log-format text|json             format of the log\n"
-	       "   --cgroup-manager cgroupfs|systemd|disabled\n"
-	       "   --criu PATH                        accepted; checkpoints are not there yet\n"
-	       "   -h, --help                         show this help\n"
+	printf("   -h, --help                         show this help\n"
 	       "   -v, --version                      print the version\n");
 }
 
@@ -216,6 +217,10 @@ static int dispatch(struct cmd_context *c, int argc, char **argv, struct error *
 		argv[i] = argv[i + 1];
 		argv[i + 1] = (char *)(uintptr_t) "--help";
 		argc = i + 2;
+		if (str_eq(argv[i], "IMAGE")) { /* the option, before an image's name */
+			argv[i++] = argv[0];
+			goto found;
+		}
 		for (size_t k = 0; k < COMMANDS; k++)
 			if (str_eq(argv[i], commands[k].name))
 				goto found;

@@ -41,7 +41,7 @@ static int unknown(const struct opt_spec *s, const char *arg, size_t len, struct
 	}
 	if (best)
 		return err_hint(e, "did you mean --%s?", best);
-	return err_hint(e, "mrun %s --help lists the options", s->command);
+	return err_hint(e, "mrun help %s lists the options", s->command);
 }
 
 static int set(struct arena *a, const struct opt_spec *s, const struct opt *o, const char *value,
@@ -136,6 +136,12 @@ static int parse_one(struct arena *a, const struct opt_spec *s, int argc, char *
 	return 0;
 }
 
+/* What is typed between mrun and the options: nothing for an image. */
+static const char *words(const struct opt_spec *s)
+{
+	return str_eq(s->command, "IMAGE") ? "" : s->command;
+}
+
 int opt_parse(struct arena *a, const struct opt_spec *s, int argc, char **argv, void *out,
 	      char ***ret_args, int *ret_nargs, struct error *e)
 {
@@ -168,7 +174,7 @@ int opt_parse(struct arena *a, const struct opt_spec *s, int argc, char **argv, 
 		else
 			err_msg(e, "%s: unexpected argument '%s'", s->command,
 				args.items[s->max_args]);
-		return err_hint(e, "usage: mrun %s %s", s->command, s->usage);
+		return err_hint(e, "usage: mrun %s%s%s", words(s), *words(s) ? " " : "", s->usage);
 	}
 	if (!args.items)
 		args.items = ARENA_ARRAY(a, 1, char *);
@@ -179,8 +185,8 @@ int opt_parse(struct arena *a, const struct opt_spec *s, int argc, char **argv, 
 
 void opt_help(const struct opt_spec *s)
 {
-	printf("NAME:\n   mrun %s - %s\n\nUSAGE:\n   mrun %s %s\n", s->command, s->summary,
-	       s->command, s->usage);
+	printf("NAME:\n   mrun %s - %s\n\nUSAGE:\n   mrun%s%s%s%s\n", s->command, s->summary,
+	       *words(s) ? " " : "", words(s), *s->usage ? " " : "", s->usage);
 	if (s->description)
 		printf("\nDESCRIPTION:\n   %s\n", s->description);
 	printf("\nOPTIONS:\n");
