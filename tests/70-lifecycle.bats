@@ -199,6 +199,11 @@ sh_bundle() { # SCRIPT [JQ]
 	run -0 bash -c "echo word | timeout 20 '$MRUN' run --bundle b '$ID'"
 	[[ $output == */dev/pts/0* ]]
 	[[ $output == *"got word"* ]]
+	# LF alone, however early the program writes.
+	sh_bundle 'echo word' '.process.terminal = true'
+	for _ in {1..20}; do
+		[ "$("$MRUN" run --bundle b "$ID" </dev/null)" = word ]
+	done
 }
 
 @test "descriptors: none leaks, --preserve-fds and LISTEN_FDS pass theirs" {

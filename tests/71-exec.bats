@@ -319,6 +319,10 @@ same_as_init() { # PID
 	run -0 bash -c "echo word | timeout 20 '$MRUN' exec -t '$ID' sh -c 'tty; stty -a | grep -o .onlcr; read x; echo got \$x'"
 	[[ $output == */dev/pts/0*-onlcr*"got word"* ]]
 	[[ $output != *$'\r'* ]]
+	# However early the program writes.
+	for _ in {1..20}; do
+		[ "$("$MRUN" exec -t "$ID" echo word </dev/null)" = word ]
+	done
 	# Size and controlling terminal of a real one; the caller's settings come back.
 	cat >attach.py <<-'END'
 		import fcntl, os, pty, select, struct, sys, termios

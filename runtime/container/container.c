@@ -92,8 +92,6 @@ static int attend(struct container_options *o, struct launched *l, bool oci, str
 
 	if (l->master >= 0) {
 		terminal_copy_size(STDIN_FILENO, l->master);
-		if (oci)
-			terminal_clear_onlcr(l->master);
 		if (pass_stdin && terminal_raw(STDIN_FILENO, oci, e) < 0)
 			return -1;
 	}

@@ -170,6 +170,7 @@ static void plan_terminal(struct exec *x, const struct oci_process *s)
 
 	p->terminal = s->terminal;
 	p->console.uid = p->process.uid;
+	p->console.no_onlcr = !x->o->console_socket;
 	if (s->console_size) {
 		p->console.rows = (unsigned short)s->console_size->height;
 		p->console.cols = (unsigned short)s->console_size->width;
@@ -409,7 +410,6 @@ static int attend(struct exec *x, struct error *e)
 
 	if (x->master >= 0) {
 		terminal_copy_size(STDIN_FILENO, x->master);
-		terminal_clear_onlcr(x->master);
 		if (terminal_raw(STDIN_FILENO, true, e) < 0)
 			return -1;
 	}

@@ -49,16 +49,6 @@ void terminal_copy_size(int fd, int master)
 		ioctl(master, TIOCSWINSZ, &w);
 }
 
-void terminal_clear_onlcr(int master)
-{
-	struct termios t;
-
-	if (tcgetattr(master, &t) == 0) {
-		t.c_oflag &= ~(tcflag_t)ONLCR;
-		tcsetattr(master, TCSANOW, &t);
-	}
-}
-
 int relay_poll(struct relay *r, struct pollfd *p)
 {
 	int n = 0;

@@ -15,8 +15,6 @@ void terminal_restore(void);
 
 /* The window size of FD onto the terminal MASTER. */
 void terminal_copy_size(int fd, int master);
-/* No CR before LF on the container's side. */
-void terminal_clear_onlcr(int master);
 
 /* Both directions between the caller (stdin, stdout) and MASTER. A slow reader of stdout or a
  * container that does not read never blocks us: what cannot be written waits in a buffer, and

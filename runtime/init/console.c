@@ -63,6 +63,16 @@ static int bind_console(int rootfd, int slave, struct error *e)
 	return 0;
 }
 
+static int clear_onlcr(int slave)
+{
+	struct termios t;
+
+	if (tcgetattr(slave, &t) < 0)
+		return -1;
+	t.c_oflag &= ~(tcflag_t)ONLCR;
+	return tcsetattr(slave, TCSANOW, &t);
+}
+
 int console_open(int rootfd, const struct console_plan *p, int *ret_slave, struct error *e)
 {
 	_cleanup_fd_ int master = open_master(rootfd, e);
@@ -74,7 +84,9 @@ int console_open(int rootfd, const struct console_plan *p, int *ret_slave, struc
 	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (slave < 0)
 		return err_sys(e, errno, "open the terminal's other side");
-	/* The program must find the size set when it starts. */
+	/* The program must find these set when it starts. */
+	if (p->no_onlcr && clear_onlcr(slave) < 0)
+		return err_sys(e, errno, "set the terminal's mode");
 	if ((size.ws_row || size.ws_col) && ioctl(slave, TIOCSWINSZ, &size) < 0)
 		return err_sys(e, errno, "set the terminal's size");
 	if (p->uid != 0 && fchown(slave, p->uid, (gid_t)-1) < 0 && errno != EPERM &&
@@ -96,7 +108,12 @@ int console_attach(int slave, struct error *e)
 
 int console_make(const struct init_plan *p, int rootfd, struct error *e)
 {
-	const struct console_plan c = { .rows = p->rows, .cols = p->cols, .uid = p->process.uid };
+	const struct console_plan c = {
+		.rows = p->rows,
+		.cols = p->cols,
+		.uid = p->process.uid,
+		.no_onlcr = p->console_fd < 0 && p->options->bundle,
+	};
 	_cleanup_fd_ int slave = -1;
 	_cleanup_fd_ int master = console_open(rootfd, &c, &slave, e);
 

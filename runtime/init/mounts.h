@@ -32,10 +32,12 @@ int devices_make(const struct init_plan *p, int rootfd, struct error *e);
 int masks_apply(const struct init_plan *p, int rootfd, struct error *e);
 
 /* A terminal of the container's own devpts: returns the master's descriptor, *ret_slave is the
- * other side, of that size (0: not set) and user. */
+ * other side, of that size (0: not set) and user. NO_ONLCR: it does not put a CR before an LF, as
+ * the caller's own terminal will (runc's attached mode). */
 struct console_plan {
 	unsigned short rows, cols;
 	uid_t uid;
+	bool no_onlcr;
 };
 int console_open(int rootfd, const struct console_plan *p, int *ret_slave, struct error *e);
 /* Makes it the controlling terminal of the calling session's leader, on 0 to 2. */
