@@ -431,6 +431,12 @@ make_index() { # DIR PLATFORM…
 		diff before after
 	done
 	"$MRUN" save a:1 | "$MRUN" load | grep -qx 'Loaded image: a:1'
+	# A name without a tag means all of its tags.
+	[ "$("$MRUN" save a | tar -xO manifest.json | jq -c '[.[].RepoTags[]] | sort')" = '["a:1","a:2"]' ]
+	"$MRUN" tag b:1 localhost/only:3
+	[ "$("$MRUN" save only | tar -xO manifest.json | jq -c '[.[].RepoTags[]]')" = '["localhost/only:3"]' ]
+	"$MRUN" rmi localhost/only:3
+	run -125 "$MRUN" save -o x.tar c
 	# The same images give the same bytes.
 	"$MRUN" save a:1 b:1 | cmp - <("$MRUN" save a:1 b:1)
 	run -125 "$MRUN" save -o x.tar a:1 nope

@@ -39,7 +39,7 @@ static const struct opt_spec spec = {
 	.summary = "write images to an archive",
 	.description =
 		"The archive can be loaded with mrun load, docker load and podman load, and\n"
-		"   read by skopeo.",
+		"   read by skopeo. A name without a tag means all of its tags.",
 	.opts = options,
 	.min_args = 1,
 	.max_args = -1,
@@ -78,6 +78,40 @@ static int add_image(struct saving *w, const char *ref, const char *platform, st
 	    !str_list_has(it->names.items, w->items[w->n].im.name))
 		strlist_add(w->a, &it->names, w->items[w->n].im.name);
 	w->n += it == &w->items[w->n];
+	return 0;
+}
+
+/* A name without a tag means all of its tags, as for docker; x is also found as localhost/x. */
+static int expand(struct saving *w, const char *ref, struct strlist *out, struct error *e)
+{
+	struct oci_index *x = store_index(w->a, w->s, e);
+	struct image_name want = { 0 }, have = { 0 };
+	struct error ignored;
+	const char *repository;
+	size_t before = out->n;
+
+	if (!x)
+		return -1;
+	if (image_name_parse(w->a, ref, &want, &ignored) < 0 || want.tag || want.digest) {
+		strlist_add(w->a, out, ref);
+		return 0;
+	}
+	repository = image_name_repository(w->a, &want);
+	for (int round = 0; round < 2 && out->n == before; round++) {
+		for (size_t i = 0; i < x->manifests_len; i++) {
+			const char *name =
+				oci_annotation(&x->manifests[i], OCI_ANNOTATION_REF_NAME);
+
+			if (name && image_name_parse(w->a, name, &have, &ignored) == 0 &&
+			    str_eq(image_name_repository(w->a, &have), repository) &&
+			    !str_list_has(out->items, name))
+				strlist_add(w->a, out, name);
+		}
+		repository = arena_printf(w->a, "localhost/%s", repository);
+	}
+	/* None: it may be an id, and if not, the lookup says so. */
+	if (out->n == before)
+		strlist_add(w->a, out, ref);
 	return 0;
 }
 
@@ -295,6 +329,7 @@ static int save(struct cmd_context *c, const struct save_options *o, char **refs
 	const char *format = o->format ? o->format : "docker-archive";
 	struct saving w = { .a = c->arena, .s = &s, .docker = str_eq(format, "docker-archive") };
 	bool dir = str_eq(format, "oci-dir");
+	struct strlist all = { 0 };
 
 	if (!w.docker && !dir && !str_eq(format, "oci-archive")) {
 		err_msg(e, "save: unknown format '%s'", format);
@@ -308,9 +343,12 @@ static int save(struct cmd_context *c, const struct save_options *o, char **refs
 	}
 	if (store_open(c->arena, &s, e) < 0)
 		return -1;
-	w.items = ARENA_ARRAY(c->arena, str_list_len(refs), struct item);
 	for (; *refs; refs++)
-		if (add_image(&w, *refs, o->platform, e) < 0)
+		if (expand(&w, *refs, &all, e) < 0)
+			return -1;
+	w.items = ARENA_ARRAY(c->arena, all.n, struct item);
+	for (size_t i = 0; i < all.n; i++)
+		if (add_image(&w, all.items[i], o->platform, e) < 0)
 			return -1;
 	for (size_t i = 0; i < w.n; i++) {
 		const struct store_image *im = &w.items[i].im;
