@@ -335,6 +335,9 @@ static int follow(struct exec *x, struct error *e)
 		case SYNC_NOTIFY:
 			r = pass_notify(x, p.fd, e);
 			break;
+		case SYNC_AMBIENT:
+			capabilities_not_raised(x->a, p.ambient, &x->plan.process.warnings);
+			break;
 		case SYNC_ERROR:
 			*e = p.error;
 			return -1;

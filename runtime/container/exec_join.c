@@ -171,7 +171,8 @@ static int run(struct exec_plan *p, struct error *e)
 		return -1;
 	if (p->terminal && make_terminal(p, e) < 0)
 		return -1;
-	if (process_drop(p->arena, &p->process, &notify, &path, e) < 0)
+	if (process_drop(p->arena, &p->process, &notify, &path, e) < 0 ||
+	    sync_send_ambient(p->sync_fd, p->process.ambient_missing, e) < 0)
 		return -1;
 	if (notify >= 0) {
 		if (sync_send(p->sync_fd, SYNC_NOTIFY, notify, e) < 0)

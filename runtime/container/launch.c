@@ -208,6 +208,14 @@ static int mount_fuse(struct launch *l, struct error *e)
 	return tree < 0 ? -1 : sync_send(l->sync, SYNC_GO, tree, e);
 }
 
+static void say_ambient(const struct launch *l, uint64_t bits)
+{
+	struct strlist lines = { 0 };
+
+	capabilities_not_raised(l->a, bits, &lines);
+	log_warnings(l->c, &lines);
+}
+
 /* Follows the child until its program runs, or it waits for start. */
 static int follow(struct launch *l, struct error *e)
 {
@@ -231,6 +239,9 @@ static int follow(struct launch *l, struct error *e)
 		case SYNC_NOTIFY:
 			if (pass_notify(l, p.fd, e) < 0)
 				return -1;
+			break;
+		case SYNC_AMBIENT:
+			say_ambient(l, p.ambient);
 			break;
 		case SYNC_ERROR:
 			*e = p.error;

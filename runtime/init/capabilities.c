@@ -28,3 +28,19 @@ void capabilities_parse(struct arena *a, char *const *names, uint64_t *ret, cons
 			*ret |= 1ULL << v;
 	}
 }
+
+void capabilities_not_raised(struct arena *a, uint64_t bits, struct strlist *warnings)
+{
+	for (int cap = 0; cap < 64; cap++) {
+		char *name = bits & 1ULL << cap ? cap_to_name(cap) : NULL;
+
+		if (!name)
+			continue;
+		for (char *p = name; *p; p++)
+			if (*p >= 'a' && *p <= 'z')
+				*p = (char)(*p - 32);
+		strlist_add(a, warnings,
+			    arena_printf(a, "ambient capability %s cannot be raised", name));
+		cap_free(name);
+	}
+}

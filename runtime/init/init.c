@@ -294,7 +294,8 @@ static int run(struct init_plan *p, struct error *e)
 		if (p->rootfs && chroot(p->rootfs) < 0)
 			return err_sys(e, errno, "chroot to %s", p->rootfs);
 	}
-	if (process_drop(p->arena, &p->process, &notify, &path, e) < 0)
+	if (process_drop(p->arena, &p->process, &notify, &path, e) < 0 ||
+	    sync_send_ambient(p->sync_fd, p->process.ambient_missing, e) < 0)
 		return -1;
 	if (notify >= 0 && send_notify(p, notify, e) < 0)
 		return -1;

@@ -69,7 +69,8 @@ struct process_plan {
 	int shim_fd;		     /* sealed memory file with the shim */
 	struct oci_personality *personality_spec;
 	struct oci_memory_policy *memory_policy_spec;
-	struct strlist warnings; /* for the log */
+	struct strlist warnings;  /* for the log */
+	uint64_t ambient_missing; /* process_drop(): capabilities that could not be raised */
 };
 
 struct init_plan {
@@ -116,6 +117,8 @@ int mount_options_parse(struct arena *a, char *const *options, struct mount_plan
  * not fail for it (runtime-spec config.md, "capabilities"). */
 void capabilities_parse(struct arena *a, char *const *names, uint64_t *ret, const char *where,
 			struct strlist *warnings);
+/* A line for each of the ambient capabilities BITS, which could not be raised. */
+void capabilities_not_raised(struct arena *a, uint64_t bits, struct strlist *warnings);
 int process_plan_make(struct arena *a, const struct oci_process *spec, struct process_plan *p,
 		      struct error *e);
 

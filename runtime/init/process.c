@@ -164,7 +164,7 @@ static int drop_bounding(const struct process_plan *p, uint64_t *known, struct e
 	return 0;
 }
 
-static int set_capabilities(const struct process_plan *p, uint64_t known, struct error *e)
+static int set_capabilities(struct process_plan *p, uint64_t known, struct error *e)
 {
 	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	uint64_t eff = p->caps.effective & known, perm = p->caps.permitted & known,
@@ -180,8 +180,7 @@ static int set_capabilities(const struct process_plan *p, uint64_t known, struct
 		return err_sys(e, errno, "clear the ambient capabilities");
 	for (unsigned long cap = 0; cap < 64; cap++)
 		if (amb & 1ULL << cap && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
-			dprintf(2, "mrun: warning: cannot raise ambient capability %lu: %s\n", cap,
-				err_text(errno));
+			p->ambient_missing |= 1ULL << cap;
 	return 0;
 }
 

@@ -24,6 +24,17 @@ int sync_send_pid(int sock, pid_t pid, struct error *e)
 	return fd_send(sock, buf, sizeof(buf), NULL, 0, e) < 0 ? -1 : 0;
 }
 
+int sync_send_ambient(int sock, uint64_t missing, struct error *e)
+{
+	char buf[1 + sizeof(missing)];
+
+	if (!missing)
+		return 0;
+	buf[0] = SYNC_AMBIENT;
+	memcpy(buf + 1, &missing, sizeof(missing));
+	return fd_send(sock, buf, sizeof(buf), NULL, 0, e) < 0 ? -1 : 0;
+}
+
 void sync_send_error(int sock, const struct error *e)
 {
 	char tag = SYNC_ERROR;
@@ -62,6 +73,8 @@ int sync_receive(int sock, struct sync_packet *p, struct error *e)
 		p->error.hint[sizeof(p->error.hint) - 1] = 0;
 	} else if (p->tag == SYNC_PID && (size_t)n == 1 + sizeof(pid_t)) {
 		memcpy(&p->pid, buf + 1, sizeof(pid_t));
+	} else if (p->tag == SYNC_AMBIENT && (size_t)n == 1 + sizeof(p->ambient)) {
+		memcpy(&p->ambient, buf + 1, sizeof(p->ambient));
 	}
 	return 0;
 }

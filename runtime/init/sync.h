@@ -3,6 +3,7 @@
 #ifndef MRUN_RUNTIME_INIT_SYNC_H
 #define MRUN_RUNTIME_INIT_SYNC_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "oci/base/error.h"
@@ -19,6 +20,7 @@ enum sync_tag {
 	SYNC_CREATED = 'c',  /* child: all is set up, waiting for start */
 	SYNC_PID = 'p',	     /* the process in between: pid of the real child follows */
 	SYNC_CGROUP = 'q',   /* exec's process in between: move me into the cgroup */
+	SYNC_AMBIENT = 'a',  /* child: these ambient capabilities could not be raised */
 	SYNC_ERROR = 'e',    /* struct error follows */
 	SYNC_REPORT = 'r',   /* struct shim_report: execve failed (recognised by its length) */
 	SYNC_END = 0,	     /* end of file: the program runs, or the child is gone */
@@ -26,14 +28,17 @@ enum sync_tag {
 
 struct sync_packet {
 	enum sync_tag tag;
-	int fd;	   /* SYNC_TERMINAL, SYNC_NOTIFY: the descriptor, else -1 */
-	pid_t pid; /* SYNC_PID */
+	int fd;		  /* SYNC_TERMINAL, SYNC_NOTIFY: the descriptor, else -1 */
+	pid_t pid;	  /* SYNC_PID */
+	uint64_t ambient; /* SYNC_AMBIENT: bits */
 	struct error error;
 	struct shim_report report;
 };
 
 int sync_send(int sock, enum sync_tag tag, int fd, struct error *e);
 int sync_send_pid(int sock, pid_t pid, struct error *e);
+/* Says nothing when MISSING is 0. */
+int sync_send_ambient(int sock, uint64_t missing, struct error *e);
 /* The child's last words. */
 void sync_send_error(int sock, const struct error *e);
 /* Waits for a packet. -1 with E when the socket fails. */
