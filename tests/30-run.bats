@@ -17,20 +17,6 @@ setup() {
 }
 teardown() { lib_teardown; }
 
-# mrun as WHO; `both FUNCTION` calls it once for each.
-m() {
-	case $WHO in
-	user) as_user "$MRUN" "$@" ;;
-	*) "$MRUN" "$@" ;;
-	esac
-}
-both() {
-	for WHO in root user; do
-		echo "# as $WHO" >&2
-		"$@" # nothing behind it: || would switch errexit off inside
-	done
-}
-
 @test "the final image runs" {
 	hello() {
 		run -0 --separate-stderr m $I

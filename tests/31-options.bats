@@ -16,18 +16,6 @@ setup() {
 }
 teardown() { lib_teardown; }
 
-m() {
-	case $WHO in
-	user) as_user "$MRUN" "$@" ;;
-	*) "$MRUN" "$@" ;;
-	esac
-}
-both() {
-	for WHO in root user; do
-		echo "# as $WHO" >&2
-		"$@" # nothing behind it: || would switch errexit off inside
-	done
-}
 # A directory that WHO owns.
 own_dir() {
 	local dir

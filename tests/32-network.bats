@@ -34,12 +34,6 @@ m() {
 	*) "$MRUN" "$@" ;;
 	esac
 }
-both() {
-	for WHO in root user; do
-		echo "# as $WHO" >&2
-		"$@" # nothing behind it: || would switch errexit off inside
-	done
-}
 need_tun() {
 	[ -c /dev/net/tun ] || skip "no /dev/net/tun here"
 }

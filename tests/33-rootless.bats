@@ -25,13 +25,6 @@ teardown() {
 	lib_teardown
 }
 
-m() {
-	case $WHO in
-	user) as_user "$MRUN" "$@" ;;
-	plain) as_user2 "$MRUN" "$@" ;;
-	*) "$MRUN" "$@" ;;
-	esac
-}
 load_image() { # FILE, readable for WHO
 	case $WHO in
 	plain)

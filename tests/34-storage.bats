@@ -31,13 +31,6 @@ m() {
 	*) env "${ENV[@]}" "$MRUN" "$@" ;;
 	esac
 }
-both() {
-	for WHO in root user; do
-		[ "$WHO" = user ] || [ "$(id -u)" -eq 0 ] || continue
-		echo "# as $WHO" >&2
-		"$@" # (a "|| return" would switch errexit off in there)
-	done
-}
 ENV=(A=B)
 
 # Runs a function or m in a mount namespace where everybody may open /dev/fuse; by its own subshell,

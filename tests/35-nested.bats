@@ -24,12 +24,6 @@ teardown_file() { user_clean; }
 setup() { lib_setup; }
 teardown() { lib_teardown; }
 
-m() {
-	case $WHO in
-	user) as_user "$MRUN" "$@" ;;
-	*) "$MRUN" "$@" ;;
-	esac
-}
 # Under a filter. Loaded before the change of user, so that newuidmap keeps its setuid bit.
 filtered() { # RULE… -- CMD…
 	local rules=()
@@ -50,13 +44,6 @@ filtered() { # RULE… -- CMD…
 		;;
 	*) "$FILTER" "${rules[@]}" -- "$@" ;;
 	esac
-}
-both() {
-	for WHO in root user; do
-		[ "$WHO" = user ] || [ "$(id -u)" -eq 0 ] || continue
-		echo "# as $WHO" >&2
-		"$@" # (a "|| return" would switch errexit off in there)
-	done
 }
 need_filter() {
 	[ "$(id -u)" -eq 0 ] || skip "without root a filter needs no_new_privs, which newuidmap does not survive"

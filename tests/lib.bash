@@ -335,6 +335,23 @@ lib_as() { # USER HOME CMD…: a login's environment and nothing else
 as_user() { lib_as "$TEST_USER" "$TEST_HOME" "$@"; }
 as_user2() { lib_as "$TEST_USER2" "$TEST_HOME2" "$@"; }
 
+# mrun as WHO: user, plain (the one without subordinate ids), else whoever runs the tests.
+m() {
+	case $WHO in
+	user) as_user "$MRUN" "$@" ;;
+	plain) as_user2 "$MRUN" "$@" ;;
+	*) "$MRUN" "$@" ;;
+	esac
+}
+# Calls FUNCTION as root and as the user; without root only as the user.
+both() { # FUNCTION [ARG…]
+	for WHO in root user; do
+		[ "$WHO" = user ] || [ "$(id -u)" -eq 0 ] || continue
+		echo "# as $WHO" >&2
+		"$@" # nothing behind it: || would switch errexit off inside
+	done
+}
+
 # --- images and bundles ----------------------------------------------------------------------
 
 # A file in the suite's cache, made once: by the rest of the arguments, into the path added to them.

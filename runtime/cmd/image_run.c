@@ -272,7 +272,6 @@ static int start(struct run *r, struct error *e)
 		.group_add = r->opt.group_add.items,
 		.init = r->opt.init,
 		.interactive = r->opt.interactive,
-		.tty = r->opt.tty,
 		.hostname_optional = !r->opt.hostname,
 		.stop_signal = p->stop_signal				    ? p->stop_signal
 			       : image_signal && value_signal(image_signal) ? image_signal

@@ -53,7 +53,6 @@ struct container_options {
 	size_t files_len;
 	bool init;	  /* an init of ours as pid 1 (docker's --init) */
 	bool interactive; /* stdin is passed on (docker's -i) */
-	bool tty;	  /* attach our terminal (foreground) */
 	const char *stop_signal;
 	bool hostname_optional; /* the host name is our own choice: go on without it */
 	/* Called in the parent when the namespaces of process PID exist and before the command

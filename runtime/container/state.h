@@ -33,7 +33,6 @@ struct container_record {
 	bool image;			 /* made by the image mode: nothing is left when it ends */
 	bool new_pid_namespace;
 	bool no_new_keyring; /* --no-new-keyring: exec keeps its caller's, too */
-	char *intel_rdt;
 };
 extern const struct json_type container_record_type;
 

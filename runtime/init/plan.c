@@ -93,16 +93,13 @@ int process_plan_make(struct arena *a, const struct oci_process *s, struct proce
 	p->cwd = s->cwd;
 	p->no_new_privs = s->no_new_privileges;
 	p->umask = 0022;
-	p->has_umask = false;
 	if (s->user) {
 		p->uid = s->user->uid;
 		p->gid = s->user->gid;
 		p->groups = s->user->additional_gids;
 		p->groups_len = s->user->additional_gids_len;
-		if (s->user->umask) {
+		if (s->user->umask)
 			p->umask = *s->user->umask & 0777;
-			p->has_umask = true;
-		}
 	}
 	p->shim_fd = -1;
 	if (s->capabilities)
@@ -220,7 +217,7 @@ int plan_make(struct init_plan *p, struct error *e)
 	p->mounts = ARENA_ARRAY(p->arena, s->mounts_len, struct mount_plan);
 	p->mounts_len = s->mounts_len;
 	for (size_t i = 0; i < s->mounts_len; i++)
-		p->mounts[i].source_fd = p->mounts[i].idmap_userns = -1;
+		p->mounts[i].source_fd = -1;
 	for (size_t i = 0; i < s->mounts_len; i++) {
 		p->mounts[i].spec = &s->mounts[i];
 		if (plan_mount(p, &p->mounts[i], i, e) < 0)

@@ -30,8 +30,7 @@ struct mount_plan {
 	uint64_t rec_attr_set, rec_attr_clear; /* the same for the whole tree (rro, rnoexec …) */
 	unsigned long propagation;	       /* MS_SHARED … with MS_REC, 0: none asked for */
 	bool bind, recursive, copy_up, idmap, idmap_recursive;
-	int source_fd;	  /* a detached tree that the parent opened, -1: by name in the child */
-	int idmap_userns; /* user namespace with the mapping, -1 */
+	int source_fd; /* a detached tree that the parent opened, -1: by name in the child */
 };
 
 /* The set of capabilities, as bits. */
@@ -61,7 +60,7 @@ struct process_plan {
 	char *const *group_add;
 	bool set_home; /* HOME from the container's passwd unless env has it */
 	mode_t umask;
-	bool has_umask, no_new_privs, keep_session_keyring, init;
+	bool no_new_privs, init;
 	bool existing_cwd;	     /* exec: a missing working directory is an error, not made */
 	const char *session_keyring; /* NULL: keep the caller's */
 	int personality;	     /* -1: leave */
