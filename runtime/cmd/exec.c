@@ -11,6 +11,7 @@
 #include "runtime/cmd/options.h"
 #include "runtime/container/exec.h"
 #include "runtime/container/record.h"
+#include "runtime/image/default_seccomp.h"
 
 #define EXIT_EXEC 255 /* runc's, of exec itself */
 #define PRESERVE_MAX 4096
@@ -19,7 +20,7 @@ struct exec_args {
 	const char *console_socket, *pidfd_socket, *cwd, *user, *process, *pid_file, *label,
 		*apparmor;
 	struct strlist env, gids, caps, cgroups;
-	bool tty, detach, no_new_privs, ignore_paused, no_subreaper;
+	bool tty, interactive, detach, no_new_privs, ignore_paused, no_subreaper;
 	int preserve_fds;
 };
 #define O(field) offsetof(struct exec_args, field)
@@ -27,11 +28,15 @@ static const struct opt exec_opts[] = {
 	{ "process", 'p', OPT_STR, O(process), "FILE",
 	  "the process as JSON (process of config.json)" },
 	{ "tty", 't', OPT_BOOL, O(tty), NULL, "give it a terminal" },
+	{ "interactive", 'i', OPT_BOOL, O(interactive), NULL,
+	  "pass standard input on (as is always done)" },
 	{ "detach", 'd', OPT_BOOL, O(detach), NULL, "leave it running in the background" },
-	{ "user", 'u', OPT_STR, O(user), "UID[:GID]", "run it as that user" },
+	{ "user", 'u', OPT_STR, O(user), "UID[:GID]",
+	  "run it as that user; of an image's container also by name" },
 	{ "additional-gids", 'g', OPT_LIST, O(gids), "GID", "a further group" },
 	{ "env", 'e', OPT_LIST, O(env), "NAME=VALUE", "set a variable" },
 	{ "cwd", 0, OPT_STR, O(cwd), "DIR", "working directory in the container" },
+	{ "workdir", 'w', OPT_STR, O(cwd), "DIR", "the same as --cwd" },
 	{ "cap", 'c', OPT_LIST, O(caps), "CAP_NAME", "add a capability" },
 	{ "no-new-privs", 0, OPT_BOOL, O(no_new_privs), NULL, "set no_new_privs" },
 	{ "apparmor", 0, OPT_STR, O(apparmor), "PROFILE", "AppArmor profile of the process" },
@@ -176,8 +181,20 @@ static void add_caps(struct arena *a, struct oci_process *p, const struct strlis
 	p->capabilities = c;
 }
 
-static int apply_options(struct arena *a, const struct exec_args *args, struct oci_process *p,
-			 struct error *e)
+/* A terminal has a type (docker's is always xterm). */
+static void add_term(struct arena *a, struct oci_process *p)
+{
+	struct strlist term = { 0 };
+
+	for (char **v = p->env; v && *v; v++)
+		if (str_has_prefix(*v, "TERM="))
+			return;
+	strlist_add(a, &term, "TERM=xterm");
+	add_env(a, p, &term);
+}
+
+static int apply_options(struct arena *a, const struct exec_args *args, bool image,
+			 struct oci_process *p, struct error *e)
 {
 	p->terminal |= args->tty;
 	p->no_new_privileges |= args->no_new_privs;
@@ -187,8 +204,10 @@ static int apply_options(struct arena *a, const struct exec_args *args, struct o
 		p->apparmor_profile = arena_strdup(a, args->apparmor);
 	if (args->label)
 		p->selinux_label = arena_strdup(a, args->label);
-	if (args->user && set_user(a, p->user, args->user, e) < 0)
+	if (args->user && !image && set_user(a, p->user, args->user, e) < 0)
 		return -1;
+	if (image && p->terminal)
+		add_term(a, p);
 	if (args->gids.n && add_gids(a, p->user, &args->gids, e) < 0)
 		return -1;
 	if (args->env.n)
@@ -199,8 +218,8 @@ static int apply_options(struct arena *a, const struct exec_args *args, struct o
 }
 
 static struct oci_process *make_process(struct cmd_context *c, const struct exec_args *args,
-					const struct oci_process *config, char **command,
-					struct error *e)
+					const struct oci_process *config, bool image,
+					char **command, struct error *e)
 {
 	struct oci_process *p = ARENA_NEW(c->arena, struct oci_process);
 	struct oci_user *u = ARENA_NEW(c->arena, struct oci_user);
@@ -228,7 +247,8 @@ static struct oci_process *make_process(struct cmd_context *c, const struct exec
 	p->user = u;
 	if (args->process)
 		inherit(p, config);
-	if (apply_options(c->arena, args, p, e) < 0 || oci_process_validate(p, "process", e) < 0)
+	if (apply_options(c->arena, args, image, p, e) < 0 ||
+	    oci_process_validate(p, "process", e) < 0)
 		return NULL;
 	return p;
 }
@@ -244,7 +264,22 @@ static int check_preserved(int n, struct error *e)
 	return 0;
 }
 
-static int run(struct cmd_context *c, const struct exec_args *args, char **rest, struct error *e)
+/* What config.json does not say of an image's container: the user, by name, and the filter. */
+static void like_image(struct arena *a, const struct exec_args *args,
+		       const struct container_record *r, struct oci_spec *spec,
+		       struct exec_options *o)
+{
+	if (r->default_seccomp)
+		spec->linux_->seccomp = (struct oci_seccomp *)(uintptr_t)seccomp_default_profile(
+			a, spec->process->capabilities->bounding);
+	if (args->user || !args->process)
+		o->user = args->user ? args->user : r->user ? r->user : "";
+	o->group_add = r->group_add;
+}
+
+/* *IMAGE: the container was made from an image, where docker's exit codes are expected. */
+static int run(struct cmd_context *c, const struct exec_args *args, char **rest, bool *image,
+	       struct error *e)
 {
 	struct exec_options o = { .pid_file = args->pid_file,
 				  .console_socket = args->console_socket,
@@ -260,8 +295,11 @@ static int run(struct cmd_context *c, const struct exec_args *args, char **rest,
 
 	if (check_preserved(args->preserve_fds, e) < 0 || state_open_shared(c, rest[0], &ct, e) < 0)
 		return -1;
-	spec = record_spec(c->arena, ct.record, e);
-	p = spec ? make_process(c, args, spec->process, rest + 1, e) : NULL;
+	*image = ct.record->image;
+	spec = record_spec(c->arena, &ct, e);
+	p = spec ? make_process(c, args, spec->process, ct.record->image, rest + 1, e) : NULL;
+	if (p && ct.record->image)
+		like_image(c->arena, args, ct.record, spec, &o);
 	if (p)
 		r = exec_run(c, &ct, spec, p, &o, e);
 	state_close(&ct);
@@ -271,6 +309,7 @@ static int run(struct cmd_context *c, const struct exec_args *args, char **rest,
 int cmd_exec(struct cmd_context *c, int argc, char **argv, struct error *e)
 {
 	struct exec_args args = { 0 };
+	bool image = false;
 	char **rest;
 	int n, r = opt_parse(c->arena, &exec_spec, argc, argv, &args, &rest, &n, e);
 
@@ -279,10 +318,11 @@ int cmd_exec(struct cmd_context *c, int argc, char **argv, struct error *e)
 			e->exit_code = 1;
 		return r < 0 ? -1 : 0;
 	}
-	r = run(c, &args, rest, e);
+	r = run(c, &args, rest, &image, e);
 	if (r < 0) {
 		err_wrap(e, "exec failed");
-		e->exit_code = EXIT_EXEC;
+		if (!image || !e->exit_code)
+			e->exit_code = EXIT_EXEC;
 	}
 	return r;
 }

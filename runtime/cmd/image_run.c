@@ -270,6 +270,7 @@ static int start(struct run *r, struct error *e)
 		.rootfs_fd = r->rootfs_fd,
 		.user = r->user ? r->user : "",
 		.group_add = r->opt.group_add.items,
+		.default_seccomp = !p->seccomp_unconfined && !p->seccomp_file,
 		.init = r->opt.init,
 		.interactive = r->opt.interactive,
 		.hostname_optional = !r->opt.hostname,

@@ -83,7 +83,7 @@ int cmd_start(struct cmd_context *c, int argc, char **argv, struct error *e)
 	if (state_open(c, rest[0], &ct, e) < 0)
 		return -1;
 	st = state_status(c->arena, &ct, false);
-	spec = record_spec(c->arena, ct.record, e);
+	spec = record_spec(c->arena, &ct, e);
 	if (!spec)
 		return -1;
 	if (st == STATUS_STOPPED)

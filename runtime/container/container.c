@@ -27,7 +27,7 @@ int launch_destroy(struct cmd_context *c, struct container *ct, struct error *e)
 	int r = 0;
 
 	if (ct->record->config)
-		spec = record_spec(c->arena, ct->record, &ignored);
+		spec = record_spec(c->arena, ct, &ignored);
 	if (ct->record->cgroup) {
 		struct cgroup *cg = cgroup_restore(c->arena, ct->record->cgroup, e);
 

@@ -47,6 +47,7 @@ struct container_options {
 	const char *user;		    /* docker's USER string, resolved in the container's own
 					       /etc/passwd; NULL: spec->process.user */
 	char *const *group_add;		    /* names or numbers, NULL-terminated, may be NULL */
+	bool default_seccomp; /* the filter is the default profile's, which exec makes anew */
 	char *const *volumes; /* directories of the container's own, NULL-terminated; see
 				 volumes.h */
 	const struct container_file *files; /* bind-mounted over what the image has */

@@ -187,6 +187,8 @@ static int plan_process(struct exec *x, const struct oci_process *s, struct erro
 
 	if (process_plan_make(x->a, s, pp, e) < 0)
 		return -1;
+	pp->user = x->o->user;
+	pp->group_add = x->o->group_add;
 	pp->set_home = true;
 	pp->existing_cwd = true;
 	pp->preserve_fds = x->o->preserve_fds;

@@ -7,6 +7,8 @@
 
 struct exec_options {
 	const char *pid_file, *console_socket, *pidfd_socket;
+	const char *user; /* image mode: docker's USER string; NULL: the process's uid and gid */
+	char *const *group_add;
 	char *const *cgroups; /* "[CONTROLLER[,CONTROLLER…]:]PATH" below the container's cgroup */
 	bool detach, ignore_paused;
 	int preserve_fds; /* from 3 on; the caller found them to be open */

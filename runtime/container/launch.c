@@ -304,7 +304,10 @@ static int equip(struct launch *l, struct error *e)
 	if (l->pidfd_socket >= 0 &&
 	    client_socket_send_pidfd(l->pidfd_socket, "standard", out->pid, e) < 0)
 		return -1;
-	return sync_send(l->sync, ignores ? SYNC_IGNORING : SYNC_MAPPED, -1, e);
+	if (sync_send(l->sync, ignores ? SYNC_IGNORING : SYNC_MAPPED, -1, e) < 0)
+		return -1;
+	/* While the child works. */
+	return l->o->bundle ? 0 : record_write_config(l->a, &out->state, p->spec, e);
 }
 
 static int spawn_once(struct launch *l, int cgroup_fd, struct error *e)

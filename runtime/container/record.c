@@ -1,6 +1,8 @@
 /* See record.h. */
 #include "runtime/container/record.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +13,8 @@
 #include "oci/base/file.h"
 #include "oci/base/path.h"
 #include "oci/base/str.h"
+
+#define CONFIG_FILE "config.json"
 
 static char *now_text(struct arena *a)
 {
@@ -109,7 +113,12 @@ struct container_record *record_make(struct cmd_context *c, const struct oci_spe
 		if (!r->cgroup)
 			return NULL;
 	}
-	/* exec and the hooks of start and delete need it; the image mode's are gone by then. */
+	if (!o->bundle) {
+		r->user = o->user ? arena_strdup(c->arena, o->user) : NULL;
+		r->group_add = (char **)(uintptr_t)o->group_add;
+		r->default_seccomp = o->default_seccomp;
+	}
+	/* exec and the hooks of start and delete need it. */
 	if (o->bundle) {
 		text = json_write(c->arena, &oci_spec_type, spec, false, &len);
 		r->config = as_value(c->arena, text, len, e);
@@ -119,14 +128,40 @@ struct container_record *record_make(struct cmd_context *c, const struct oci_spe
 	return r;
 }
 
-struct oci_spec *record_spec(struct arena *a, const struct container_record *r, struct error *e)
+int record_write_config(struct arena *a, const struct container *ct, const struct oci_spec *spec,
+			struct error *e)
 {
-	struct oci_spec *s;
+	struct oci_spec s = *spec;
+	struct oci_linux l = *spec->linux_;
+	_cleanup_fd_ int fd = -1;
+	size_t len;
+	char *text;
 
-	if (!r->config) {
+	/* The default profile is made anew: JSON cannot carry it. */
+	if (ct->record->default_seccomp)
+		l.seccomp = NULL;
+	s.linux_ = &l;
+	text = json_write(a, &oci_spec_type, &s, false, &len);
+	fd = openat(ct->dir_fd, CONFIG_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(e, errno, "record the configuration of container %s", ct->id);
+	return file_write_all(fd, text, len, CONFIG_FILE, e);
+}
+
+struct oci_spec *record_spec(struct arena *a, const struct container *ct, struct error *e)
+{
+	const struct container_record *r = ct->record;
+	struct oci_spec *s;
+	size_t len;
+	char *text;
+
+	if (r->config) {
+		s = ARENA_NEW(a, struct oci_spec);
+		return json_decode(a, r->config, &oci_spec_type, s, "", e) < 0 ? NULL : s;
+	}
+	if (!r->image || file_read(a, ct->dir_fd, CONFIG_FILE, JSON_MAX_SIZE, &text, &len, e) < 0) {
 		err_msg(e, "container %s: its configuration was not recorded", r->id);
 		return NULL;
 	}
-	s = ARENA_NEW(a, struct oci_spec);
-	return json_decode(a, r->config, &oci_spec_type, s, "", e) < 0 ? NULL : s;
+	return json_read(a, text, len, &oci_spec_type, CONFIG_FILE, e);
 }

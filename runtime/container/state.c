@@ -30,8 +30,10 @@ static const struct json_field record_fields[] = {
 	JF_L(container_record, annotations, "annotations", J_MAP, 0, NULL),
 	JF(container_record, cgroup, "cgroup", J_RAW, 0),
 	JF(container_record, config, "config", J_RAW, 0),
-	JF(container_record, slot, "slot", J_RAW, 0),
 	JF(container_record, image, "image", J_BOOL, 0),
+	JF(container_record, user, "user", J_STR, 0),
+	JF(container_record, group_add, "groupAdd", J_STRS, 0),
+	JF(container_record, default_seccomp, "defaultSeccomp", J_BOOL, 0),
 	JF(container_record, new_pid_namespace, "newPidNamespace", J_BOOL, 0),
 	JF(container_record, no_new_keyring, "noNewKeyring", J_BOOL, 0),
 	{ .key = NULL },
@@ -367,13 +369,15 @@ int state_write_init(struct container *ct, pid_t pid, bool *ret_ignores, struct 
 
 int state_remove(struct container *ct, struct error *e)
 {
-	static const char *const files[] = { "init", "exec.fifo", "result.fifo", "state.json" };
+	static const char *const oci[] = { "init", "exec.fifo", "result.fifo", "state.json", NULL };
+	static const char *const image[] = { "init", "config.json", "state.json", NULL };
+	const char *const *file = ct->record && ct->record->image ? image : oci;
 	_cleanup_fd_ int parent = open(ct->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (parent < 0)
 		return err_sys(e, errno, "open %s", ct->root);
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		unlinkat(ct->dir_fd, files[i], 0);
+	for (; *file; file++)
+		unlinkat(ct->dir_fd, *file, 0);
 	if (unlinkat(parent, ct->id, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return 0;
 	return file_remove_tree(parent, ct->id, e);

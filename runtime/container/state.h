@@ -1,6 +1,7 @@
 /*
  * A container on disk: ROOT/ID with
  *   state.json   what create knew, written before the first side effect, never changed
+ *   config.json  image mode: the specification, for exec (an OCI bundle's is in state.json)
  *   init         "PID STARTTIME", once the first process exists
  *   exec.fifo    until start: the first process waits on it; with it result.fifo
  * The directory itself is locked (flock(2)) by whoever works on the container.
@@ -29,8 +30,10 @@ struct container_record {
 	size_t annotations_len;
 	const struct json_value *cgroup; /* cgroup_restore's */
 	const struct json_value *config; /* config.json as it was (exec, hooks) */
-	const struct json_value *slot;	 /* image mode: what to give back */
-	bool image;			 /* made by the image mode: nothing is left when it ends */
+	bool image;			 /* made by the image mode */
+	char *user;			 /* image mode: docker's USER string … */
+	char **group_add;		 /* … and further groups, for exec */
+	bool default_seccomp;		 /* image mode: the filter is the default profile's */
 	bool new_pid_namespace;
 	bool no_new_keyring; /* --no-new-keyring: exec keeps its caller's, too */
 };
