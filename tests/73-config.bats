@@ -232,7 +232,6 @@ refuses() { # JQ TEXT
 
 @test "what is known and not there is refused by name" {
 	refuses '.linux.intelRdt = {closID: "x"}' linux.intelRdt
-	refuses '.linux.netDevices = {eth0: {}}' linux.netDevices
 	refuses '.process.user.username = "x"' process.user.username
 	refuses '.process.commandLine = "x"' process.commandLine
 	refuses 'del(.linux) | .windows = {}' windows

@@ -2,6 +2,7 @@
  * field; what is defined there and not done here is refused, never skipped. */
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -129,6 +130,50 @@ static const struct oci_namespace *namespace_of(const struct oci_linux *l, int t
 	return NULL;
 }
 
+/* The kernel's rule (dev_valid_name) for names of network devices. TEMPLATE: one %d may stand for a
+ * number. */
+static bool net_device_name_ok(const char *name, bool template)
+{
+	const char *percent = strchr(name, '%');
+
+	return *name && strlen(name) < IFNAMSIZ && !str_eq(name, ".") && !str_eq(name, "..") &&
+	       !strpbrk(name, "/: \t\n\v\f\r") &&
+	       (!percent || (template && percent[1] == 'd' && !strchr(percent + 1, '%')));
+}
+
+static int check_net_devices(const struct oci_spec *s, struct error *e)
+{
+	const struct oci_linux *l = s->linux_;
+
+	if (l->net_devices_len && !oci_spec_namespace(s, CLONE_NEWNET))
+		return err_msg(e, "linux.netDevices: unable to move network devices without a "
+				  "network namespace in linux.namespaces");
+	for (size_t i = 0; i < l->net_devices_len; i++) {
+		const struct oci_net_device *d = &l->net_devices[i];
+		const char *inside = d->name && *d->name ? d->name : d->key;
+
+		if (!net_device_name_ok(d->key, false))
+			return err_msg(e, "linux.netDevices: '%s' is not a network device's name",
+				       d->key);
+		if (!net_device_name_ok(inside, true))
+			return err_msg(e,
+				       "linux.netDevices.%s.name: '%s' is not a network "
+				       "device's name",
+				       d->key, inside);
+		for (size_t k = 0; k < i; k++) {
+			const struct oci_net_device *other = &l->net_devices[k];
+
+			if (!strchr(inside, '%') &&
+			    str_eq(inside, other->name && *other->name ? other->name : other->key))
+				return err_msg(e,
+					       "linux.netDevices.%s.name: %s is to be called %s "
+					       "as well",
+					       d->key, other->key, inside);
+		}
+	}
+	return 0;
+}
+
 static int check_namespaces(const struct oci_spec *s, struct error *e)
 {
 	const struct oci_linux *l = s->linux_;
@@ -162,9 +207,7 @@ static int check_namespaces(const struct oci_spec *s, struct error *e)
 	if ((s->hostname || s->domainname) && !oci_spec_namespace(s, CLONE_NEWUTS))
 		return err_msg(e, "%s: needs a uts namespace in linux.namespaces",
 			       s->hostname ? "hostname" : "domainname");
-	if (l->net_devices_len)
-		return err_msg(e, "linux.netDevices: not supported by this version of mrun");
-	return 0;
+	return check_net_devices(s, e);
 }
 
 /* A number and the unit of config-linux.md: 64KB, 2MB, 1GB. */

@@ -97,7 +97,7 @@ static void linux_part(struct arena *a, struct json_out *o)
 	enabled(o, "selinux", true);
 	enabled(o, "intelRdt", false);
 	enabled(o, "memoryPolicy", true);
-	enabled(o, "netDevices", false);
+	enabled(o, "netDevices", true);
 	json_out_str(o, "mountExtensions");
 	json_out_object(o);
 	enabled(o, "idmap", true);

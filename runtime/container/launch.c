@@ -27,6 +27,7 @@
 #include "runtime/init/hooks.h"
 #include "runtime/init/init.h"
 #include "runtime/init/mounts.h"
+#include "runtime/init/net_device.h"
 #include "runtime/init/process.h"
 #include "runtime/init/seccomp_notify.h"
 #include "runtime/init/sync.h"
@@ -41,8 +42,9 @@ struct launch {
 	struct init_plan plan;
 	struct launched *out;
 	bool waits;
-	int sync;	  /* our end */
-	int pidfd_socket; /* --pidfd-socket, connected; -1: none */
+	int sync;			 /* our end */
+	int pidfd_socket;		 /* --pidfd-socket, connected; -1: none */
+	struct net_devices *net_devices; /* moved into the container; NULL: none */
 };
 
 static int make_fifos(struct launch *l, struct error *e)
@@ -156,8 +158,8 @@ static int make_plan(struct launch *l, struct error *e)
 	p->options = l->o;
 	p->arena = l->a;
 	p->sync_fd = -1;
-	if (sysctl_check(p->spec, e) < 0 || plan_make(p, e) < 0 || plan_rootfs(l, e) < 0 ||
-	    plan_process(l, e) < 0)
+	if (sysctl_check(p->spec, e) < 0 || net_devices_check(p->spec->linux_, e) < 0 ||
+	    plan_make(p, e) < 0 || plan_rootfs(l, e) < 0 || plan_process(l, e) < 0)
 		return -1;
 	p->devices_by_bind = p->new_userns || p->joined_userns;
 	p->hooks_runtime = h && (h->prestart_len || h->create_runtime_len);
@@ -299,6 +301,9 @@ static int equip(struct launch *l, struct error *e)
 	}
 	if (r < 0)
 		return -1;
+	if (p->spec->linux_->net_devices_len &&
+	    net_devices_move(l->a, p->spec->linux_, out->pid, &l->net_devices, e) < 0)
+		return -1;
 	if (l->o->setup_network && l->o->setup_network(l->o->setup_network_ctx, out->pid, e) < 0)
 		return -1;
 	if (l->pidfd_socket >= 0 &&
@@ -381,6 +386,8 @@ static void undo(struct launch *l)
 	struct error ignored;
 	const struct oci_hooks *h = l->plan.spec->hooks;
 
+	/* Before its namespace goes, and they with it. */
+	net_devices_give_back(l->net_devices);
 	if (out->pid > 0) {
 		kill(out->pid, SIGKILL);
 		while (waitpid(out->pid, NULL, 0) < 0 && errno == EINTR)
@@ -477,6 +484,8 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 		result = -1;
 	if (result < 0)
 		undo(&l);
+	else
+		net_devices_release(l.net_devices);
 	log_debug(c, "container %s: %s", o->id,
 		  result < 0 ? e->msg
 		  : waits    ? "waits for start"
