@@ -43,9 +43,13 @@ static const struct command commands[] = {
 	{ "start", cmd_start, 1, "Containers", "start a created container" },
 	{ "run", cmd_run, 1, "Containers", "create and start a container" },
 	{ "state", cmd_state, 1, "Containers", "output the state of a container" },
+	{ "logs", cmd_logs, 1, "Containers", "print what a detached container of an image wrote" },
+	{ "wait", cmd_wait, 1, "Containers",
+	  "wait for a detached container and print its exit code" },
 	{ "exec", cmd_exec, 255, "Containers", "execute a new process in a container" },
 	{ "ps", cmd_ps, 1, "Containers", "list the processes of a container" },
 	{ "list", cmd_list, 1, "Containers", "list containers" },
+	{ "stop", cmd_stop, 1, "Containers", "ask containers to end, and kill those that do not" },
 	{ "kill", cmd_kill, 1, "Containers", "send a signal to a container" },
 	{ "delete", cmd_delete, 1, "Containers", "delete a container" },
 	{ "pause", cmd_pause, 1, "Containers", "suspend the processes of a container" },
@@ -117,6 +121,16 @@ static void report(const struct cmd_context *c, const struct error *e)
 		      stderr);
 }
 
+/* A container that runs in the background outlives the directory that we are in. */
+static const char *absolute(const struct cmd_context *c, const char *path)
+{
+	char cwd[4096];
+
+	if (*path == '/' || !getcwd(cwd, sizeof(cwd)))
+		return path;
+	return arena_printf(c->arena, "%s/%s", cwd, path);
+}
+
 /* Takes one global option at argv[*i]; 0: it is none, 1: taken, -1: error. */
 static int global_option(struct cmd_context *c, int argc, char **argv, int *i, struct error *e)
 {
@@ -143,9 +157,9 @@ static int global_option(struct cmd_context *c, int argc, char **argv, int *i, s
 	if (IS("root")) {
 		if (!*value)
 			return err_msg(e, "--root: the directory's name is empty");
-		c->root = value;
+		c->root = absolute(c, value);
 	} else if (IS("log")) {
-		c->log = value;
+		c->log = *value ? absolute(c, value) : value;
 	} else if (IS("log-format")) {
 		if (!str_eq(value, "text") && !str_eq(value, "json"))
 			return err_msg(e, "--log-format: '%s' is neither text nor json", value);

@@ -246,6 +246,24 @@ looks_right() {
 	no_leftovers
 }
 
+@test "fuse-overlayfs under a detached container, with exec into it, and its end" {
+	need_fuse
+	detached() {
+		load_hello
+		ENV=(MRUN_STORAGE_DRIVER=fuse-overlayfs)
+		with_fuse m -d --name fused $I sleep 1000 >log 2>&1 </dev/null 3>&-
+		grep -qx fused log
+		[[ $(m exec fused grep ' / / ' /proc/self/mountinfo) == *" - fuse.fuse-overlayfs "* ]]
+		m exec fused sh -c 'rm -r /usr && echo new >/new'
+		[ "$(m exec fused sh -c 'cat /new; ls -d /usr 2>/dev/null')" = new ]
+		m stop -t 0 fused
+		m delete fused
+		no_leftovers
+		ENV=(A=B)
+	}
+	both detached
+}
+
 @test "fuse-overlayfs asked for and not to be had is an error" {
 	need_root
 	WHO=root

@@ -27,8 +27,8 @@ typedef int cmd_function(struct cmd_context *c, int argc, char **argv, struct er
 cmd_function cmd_images, cmd_load, cmd_import, cmd_save, cmd_tag, cmd_rmi, cmd_inspect, cmd_history,
 	cmd_prune, cmd_unpack, cmd_doctor, cmd_fsck;
 cmd_function cmd_create, cmd_run, cmd_start, cmd_state, cmd_kill, cmd_delete, cmd_exec, cmd_ps,
-	cmd_list, cmd_pause, cmd_resume, cmd_update, cmd_events, cmd_spec, cmd_features,
-	cmd_checkpoint, cmd_restore;
+	cmd_list, cmd_logs, cmd_wait, cmd_stop, cmd_pause, cmd_resume, cmd_update, cmd_events,
+	cmd_spec, cmd_features, cmd_checkpoint, cmd_restore;
 /* `mrun [OPTIONS] IMAGE [COMMAND…]`: argv[0] is "mrun", the options follow. */
 cmd_function cmd_image_run;
 

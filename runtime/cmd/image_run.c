@@ -24,6 +24,7 @@
 #include "runtime/container/fuse.h"
 #include "runtime/container/state.h"
 #include "runtime/image/default_seccomp.h"
+#include "runtime/image/detached.h"
 #include "runtime/image/etc_files.h"
 #include "runtime/image/layers.h"
 #include "runtime/image/network.h"
@@ -49,12 +50,19 @@ struct run {
 	const char *driver; /* MRUN_STORAGE_DRIVER, NULL: whatever works */
 	int rootfs_fd;	    /* a copy instead of an overlay */
 	char **volumes;
+	struct detached detached;
+	struct container_stay stay;
+	bool stays;	  /* we are the process that stays with a detached container */
+	bool handed_over; /* … or the one that left it all to that process */
 };
 
 static void say_warnings(const struct run *r)
 {
 	for (size_t i = 0; i < r->warnings.n; i++)
-		fprintf(stderr, "mrun: %s\n", r->warnings.items[i]);
+		if (r->stays)
+			detached_warn(&r->detached, r->warnings.items[i]);
+		else
+			fprintf(stderr, "mrun: %s\n", r->warnings.items[i]);
 }
 
 static int make_id(struct arena *a, char **ret, struct error *e)
@@ -180,10 +188,12 @@ static int chosen_driver(struct run *r, struct error *e)
 
 static int root_filesystem(struct run *r, struct error *e)
 {
-	const char *states = state_root(r->c, false, e);
+	const char *states = state_root(r->c, false, e), *keep = NULL;
 
 	if (!states)
 		return -1;
+	if (r->plan.keep_record || r->opt.detach)
+		keep = arena_printf(r->a, "%s/%s", states, r->state_id);
 	if (layers_ensure(r->a, r->image.blobs_fd, r->image.layers, r->image.layers_len, &r->ids,
 			  false, &r->layers, e) < 0)
 		return -1;
@@ -192,8 +202,7 @@ static int root_filesystem(struct run *r, struct error *e)
 		strlist_add(r->a, &r->warnings, r->layers.note);
 	if (!r->layers.n)
 		return err_msg(e, "image %s has no layers", r->image.name);
-	if (slot_take(r->a, r->layers.cache_fd, r->layers.names[0], &r->ids,
-		      r->plan.keep ? r->state_id : NULL, states, &r->slot, e) < 0)
+	if (slot_take(r->a, r->layers.cache_fd, r->layers.names[0], &r->ids, keep, &r->slot, e) < 0)
 		return -1;
 	r->overlay = (struct overlay_root){
 		.cache_fd = r->layers.cache_fd,
@@ -247,6 +256,39 @@ static int write_cidfile(const struct run *r, struct error *e)
 	return file_write_all(fd, r->state_id, strlen(r->state_id), r->opt.cidfile, e);
 }
 
+static int on_running(void *ctx, struct error *e)
+{
+	struct run *r = ctx;
+
+	return detached_running(&r->detached, e);
+}
+
+static void on_output(void *ctx, const char *data, size_t len)
+{
+	struct run *r = ctx;
+
+	output_log_write(&r->detached.log, data, len);
+}
+
+/* The caller's part ends here: everything that was taken is the other process's to give back. */
+static int detach(struct run *r, struct error *e)
+{
+	int role = detached_fork(&r->detached, e);
+
+	r->stays = role == 1;
+	r->handed_over = !r->stays && r->detached.pid > 0;
+	r->stay = (struct container_stay){
+		.running = on_running,
+		.write = on_output,
+		.ctx = r,
+		.output = -1,
+		.exit_fd = -1,
+	};
+	if (role == 0)
+		puts(r->state_id);
+	return role;
+}
+
 static int start(struct run *r, struct error *e)
 {
 	struct run_plan *p = &r->plan;
@@ -264,7 +306,7 @@ static int start(struct run *r, struct error *e)
 	const char *image_signal = r->image.config->config->stop_signal;
 	struct container_options o = {
 		.id = r->state_id,
-		.keep = p->keep,
+		.keep = p->keep_record,
 		.idmap = &r->ids,
 		.overlay = r->rootfs_fd < 0 ? &r->overlay : NULL,
 		.rootfs_fd = r->rootfs_fd,
@@ -292,7 +334,18 @@ static int start(struct run *r, struct error *e)
 	spec = spec_from_image(r->a, r->image.config, &p->spec, &r->warnings, e);
 	if (!spec || write_cidfile(r, e) < 0)
 		return -1;
+	if ((p->keep_record || r->opt.detach) && !(o.slot = slot_path(r->a, &r->slot, e)))
+		return -1;
+	if (r->opt.detach) {
+		code = detach(r, e);
+		if (!r->stays)
+			return code;
+		o.stay = &r->stay;
+	}
 	say_warnings(r);
+	if (r->stays &&
+	    detached_streams(&r->detached, r->opt.interactive, r->slot.fd, &r->stay.output, e) < 0)
+		return -1;
 	code = container_run(r->c, spec, &o, e);
 	/* EOPNOTSUPP: no overlay for this user on this kernel; then fuse, then a copy. */
 	for (int i = 0; i < 2 && code < 0 && e->code == EOPNOTSUPP && o.overlay && !r->driver;
@@ -308,26 +361,43 @@ static int start(struct run *r, struct error *e)
 		err_clear(e);
 		code = container_run(r->c, spec, &o, e);
 	}
-	if (code < 0 && r->opt.cidfile)
-		unlink(r->opt.cidfile);
 	return code;
 }
 
-static void finish(struct run *r)
+static void finish(struct run *r, bool ran)
 {
+	enum slot_stays stays = !ran				  ? SLOT_NOTHING
+				: r->plan.keep_files		  ? SLOT_FILES
+				: r->stays && r->plan.keep_record ? SLOT_LOG
+								  : SLOT_NOTHING;
+
+	if (!ran && r->opt.cidfile && !r->stays)
+		unlink(r->opt.cidfile);
+	if (r->handed_over)
+		return;
 	network_end(&r->plan.network);
 	if (r->rootfs_fd >= 0)
 		close(r->rootfs_fd);
-	slot_release(r->a, &r->slot, &r->ids);
+	slot_release(r->a, &r->slot, &r->ids, stays);
 	if (r->layers.names)
 		layers_close(&r->layers);
 	if (r->image.blobs_fd >= 0)
 		close(r->image.blobs_fd);
 }
 
+/* Nobody listens any more, unless the container did not come to run. */
+static _Noreturn void end_stay(struct run *r, int code, const struct error *e)
+{
+	if (code < 0)
+		detached_failed(&r->detached, e);
+	else
+		state_exit_write(r->stay.exit_fd, code);
+	_exit(0);
+}
+
 static int check_terminal(const struct run_options *o, struct error *e)
 {
-	if (!o->tty || !o->interactive || isatty(0))
+	if (!o->tty || !o->interactive || o->detach || isatty(0))
 		return 0;
 	err_msg(e, "-t with -i: standard input is not a terminal");
 	return err_hint(e, "leave -t out: -i alone passes standard input on");
@@ -357,7 +427,9 @@ int cmd_image_run(struct cmd_context *c, int argc, char **argv, struct error *e)
 		code = -1;
 	else
 		code = start(&r, e);
-	finish(&r);
+	finish(&r, code >= 0);
+	if (r.stays)
+		end_stay(&r, code, e);
 	if (code > 0 && code < ERR_EXIT_RUNTIME && !r.opt.network &&
 	    r.plan.network.mode == NETWORK_PRIVATE)
 		fprintf(stderr, "hint: no network; try --network pasta\n");

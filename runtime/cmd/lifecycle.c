@@ -1,4 +1,4 @@
-/* mrun start, state, kill, delete: runc's commands on an existing container. */
+/* mrun start, state, kill, delete: runc's commands on an existing container; and docker's stop. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +18,7 @@
 #include "runtime/container/launch.h"
 #include "runtime/container/record.h"
 #include "runtime/container/signals.h"
+#include "runtime/image/slot.h"
 #include "runtime/init/hooks.h"
 
 static const struct opt no_opts[] = { { NULL, 0, 0, 0, NULL, NULL } };
@@ -270,6 +271,83 @@ static int end_container(struct cmd_context *c, struct container *ct, struct err
 	return err_msg(e, "container %s does not end after SIGKILL", ct->id);
 }
 
+struct stop_args {
+	int time;
+};
+static const struct opt stop_opts[] = {
+	{ "time", 't', OPT_INT, offsetof(struct stop_args, time), "SECONDS",
+	  "how long to wait before it is killed (10)" },
+	{ "timeout", 0, OPT_INT, offsetof(struct stop_args, time), "SECONDS", "the same" },
+	{ NULL, 0, 0, 0, NULL, NULL },
+};
+static const struct opt_spec stop_spec = {
+	.command = "stop",
+	.usage = "[OPTIONS] CONTAINER-ID [CONTAINER-ID...]",
+	.summary = "ask containers to end, and kill those that do not",
+	.description = "The signal is the image's or --stop-signal's, else SIGTERM.",
+	.opts = stop_opts,
+	.min_args = 1,
+	.max_args = -1,
+};
+
+static int stop_one(struct cmd_context *c, const char *id, int seconds, struct error *e)
+{
+	struct timespec pause = { 0, 5000000 };
+	const char *root = state_root(c, false, e);
+	struct container ct;
+	struct error late;
+	int r, sig, code;
+
+	if (!root || state_peek(c->arena, root, id, &ct, e) < 0)
+		return -1;
+	sig = ct.record->stop_signal ? signal_parse(ct.record->stop_signal) : SIGTERM;
+	if (state_status(c->arena, &ct, false) != STATUS_STOPPED &&
+	    signal_init(&ct, sig ? sig : SIGTERM, e) < 0 &&
+	    state_status(c->arena, &ct, false) != STATUS_STOPPED)
+		return -1;
+	err_clear(e);
+	for (int i = 0; i < seconds * 200 && state_status(c->arena, &ct, false) != STATUS_STOPPED;
+	     i++)
+		nanosleep(&pause, NULL);
+	r = end_container(c, &ct, e);
+	/* What it used is given back when this returns. */
+	if (r == 0 && ct.record->slot)
+		state_exit_wait(&ct, 10000, &code, &late);
+	state_close(&ct);
+	return r;
+}
+
+int cmd_stop(struct cmd_context *c, int argc, char **argv, struct error *e)
+{
+	struct stop_args args = { .time = 10 };
+	char **rest;
+	int n, r = opt_parse(c->arena, &stop_spec, argc, argv, &args, &rest, &n, e);
+
+	if (r)
+		return r < 0 ? -1 : 0;
+	if (args.time < 0 || args.time > 1000000)
+		return err_msg(e, "stop: --time %d is not a number of seconds", args.time);
+	for (; r == 0 && *rest; rest++)
+		r = stop_one(c, *rest, args.time, e);
+	return r;
+}
+
+/* The mrun that stays with a detached container gives back what it used, for which it wants the
+ * lock. Returns 1 when it has removed the record as well (--rm). */
+static int wait_for_stayer(struct container *ct, struct error *e)
+{
+	int ignored;
+
+	if (!ct->record->slot)
+		return 0;
+	state_unlock(ct);
+	state_exit_wait(ct, 10000, &ignored, e);
+	err_clear(e);
+	if (state_relock(ct, e) == 0)
+		return 0;
+	return e->code == ENOENT ? 1 : -1;
+}
+
 static int delete_one(struct cmd_context *c, const char *id, bool force, struct error *e)
 {
 	struct container ct;
@@ -287,7 +365,12 @@ static int delete_one(struct cmd_context *c, const char *id, bool force, struct 
 			state_status_name(st));
 		return err_hint(e, "mrun kill %s KILL, or mrun delete --force %s", ct.id, ct.id);
 	}
-	r = launch_destroy(c, &ct, e);
+	r = wait_for_stayer(&ct, e);
+	if (r == 0)
+		r = launch_destroy(c, &ct, e);
+	if (r == 0 && ct.record->slot)
+		slot_forget(c->arena, ct.record->slot,
+			    arena_printf(c->arena, "%s/%s", ct.root, ct.id));
 	state_close(&ct);
 	return r < 0 ? -1 : 0;
 }

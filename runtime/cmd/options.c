@@ -60,6 +60,13 @@ static int set(struct arena *a, const struct opt_spec *s, const struct opt *o, c
 			return err_msg(e, "%s: --%s: '%s' is neither true nor false", s->command,
 				       o->name, value);
 		return 0;
+	case OPT_TRI:
+		if (value && !str_eq(value, "true") && !str_eq(value, "1") &&
+		    !str_eq(value, "false") && !str_eq(value, "0"))
+			return err_msg(e, "%s: --%s: '%s' is neither true nor false", s->command,
+				       o->name, value);
+		*(int *)p = !value || str_eq(value, "true") || str_eq(value, "1");
+		return 0;
 	case OPT_STR:
 		*(const char **)p = value;
 		return 0;
@@ -84,6 +91,11 @@ static int set(struct arena *a, const struct opt_spec *s, const struct opt *o, c
 	return err_msg(e, "%s: option --%s is not supported: %s", s->command, o->name, o->help);
 }
 
+static bool takes_value(const struct opt *o)
+{
+	return o->kind != OPT_BOOL && o->kind != OPT_TRI && o->kind != OPT_REFUSED;
+}
+
 /* One argument that starts with a dash; *i moves on when the value is the next argument. */
 static int parse_one(struct arena *a, const struct opt_spec *s, int argc, char **argv, int *i,
 		     void *out, struct error *e)
@@ -101,7 +113,7 @@ static int parse_one(struct arena *a, const struct opt_spec *s, int argc, char *
 	if (o) {
 		const char *value = eq ? eq + 1 : NULL;
 
-		if (o->kind != OPT_BOOL && o->kind != OPT_REFUSED && !value) {
+		if (takes_value(o) && !value) {
 			if (*i + 1 >= argc)
 				return err_msg(e, "%s: option --%s needs a value", s->command,
 					       o->name);
@@ -117,7 +129,7 @@ static int parse_one(struct arena *a, const struct opt_spec *s, int argc, char *
 		o = find_letter(s, *p);
 		if (!o)
 			return unknown(s, arg, strlen(arg), e);
-		if (o->kind != OPT_BOOL && o->kind != OPT_REFUSED) {
+		if (takes_value(o)) {
 			value = p[1] == '=' ? p + 2 : p + 1;
 			if (!p[1]) {
 				if (*i + 1 >= argc)
@@ -125,7 +137,7 @@ static int parse_one(struct arena *a, const struct opt_spec *s, int argc, char *
 						       s->command, *p);
 				value = argv[++*i];
 			}
-		} else if (p[1] == '=' && o->kind == OPT_BOOL) {
+		} else if (p[1] == '=' && o->kind != OPT_REFUSED) {
 			value = p + 2;
 		}
 		if (set(a, s, o, value, out, e) < 0)

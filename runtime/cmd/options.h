@@ -14,6 +14,7 @@
 
 enum opt_kind {
 	OPT_BOOL,    /* bool; --name, --name=true|false */
+	OPT_TRI,     /* int: the same, as 1 and 0, for defaults of their own */
 	OPT_STR,     /* const char * */
 	OPT_LIST,    /* struct strlist: each use adds one */
 	OPT_INT,     /* int */

@@ -20,26 +20,33 @@
 #include "runtime/container/terminal.h"
 #include "runtime/init/hooks.h"
 
+static int remove_cgroup(struct cmd_context *c, const struct container *ct, struct error *e)
+{
+	struct error ignored;
+	struct cgroup *cg;
+
+	if (!ct->record->cgroup)
+		return 0;
+	cg = cgroup_restore(c->arena, ct->record->cgroup, e);
+	if (!cg)
+		return -1;
+	/* Without a pid namespace of its own, others of the container may live on. */
+	if (!ct->record->new_pid_namespace)
+		cgroup_kill(cg, SIGKILL, &ignored);
+	if (cgroup_delete(cg, 10000, e) < 0)
+		return err_wrap(e, "remove the cgroup of container %s", ct->id);
+	return 0;
+}
+
 int launch_destroy(struct cmd_context *c, struct container *ct, struct error *e)
 {
 	struct oci_spec *spec = NULL;
 	struct error ignored;
-	int r = 0;
 
 	if (ct->record->config)
 		spec = record_spec(c->arena, ct, &ignored);
-	if (ct->record->cgroup) {
-		struct cgroup *cg = cgroup_restore(c->arena, ct->record->cgroup, e);
-
-		if (!cg)
-			return -1;
-		/* Without a pid namespace of its own, others of the container may live on. */
-		if (!ct->record->new_pid_namespace)
-			cgroup_kill(cg, SIGKILL, &ignored);
-		r = cgroup_delete(cg, 10000, e);
-	}
-	if (r < 0)
-		return err_wrap(e, "remove the cgroup of container %s", ct->id);
+	if (remove_cgroup(c, ct, e) < 0)
+		return -1;
 	if (state_remove(ct, e) < 0)
 		return -1;
 	if (spec && spec->hooks && spec->hooks->poststop_len) {
@@ -87,18 +94,51 @@ static void end_process(struct launched *l)
 
 static int attend(struct container_options *o, struct launched *l, bool oci, struct error *e)
 {
-	bool pass_stdin = oci || o->interactive;
+	struct foreground f = { .master = l->master,
+				.pass_stdin = !o->stay && (oci || o->interactive),
+				.interrupts_end = true,
+				.stop_signal = o->stop_signal ? signal_parse(o->stop_signal) : 0 };
 	int code;
 
-	if (l->master >= 0) {
+	if (o->stay) {
+		f.master = l->master >= 0 ? l->master : o->stay->output;
+		f.sink = o->stay->write;
+		f.sink_ctx = o->stay->ctx;
+		f.quiet = true;
+	} else if (l->master >= 0) {
 		terminal_copy_size(STDIN_FILENO, l->master);
-		if (pass_stdin && terminal_raw(STDIN_FILENO, oci, e) < 0)
+		if (f.pass_stdin && terminal_raw(STDIN_FILENO, oci, e) < 0)
 			return -1;
 	}
-	code = foreground_wait(l->pid, l->master, pass_stdin, true,
-			       o->stop_signal ? signal_parse(o->stop_signal) : 0, e);
+	code = foreground_wait(l->pid, &f, e);
 	terminal_restore();
 	return code;
+}
+
+/* Its program runs, but it is not to be. */
+static void abandon(struct cmd_context *c, struct launched *l)
+{
+	struct error ignored;
+
+	end_process(l);
+	fuse_overlayfs_end(l->fuse);
+	launch_destroy(c, &l->state, &ignored);
+	state_close(&l->state);
+}
+
+/* What is left to do when the process has ended. An image's container that is kept is its record
+ * alone; a bundle's is as runc leaves it. A record that somebody removed meanwhile, or works on for
+ * long, is theirs. */
+static int wind_up(struct cmd_context *c, const struct container_options *o, struct container *ct,
+		   struct error *e)
+{
+	if (o->keep && o->bundle)
+		return 0;
+	if (state_relock(ct, e) < 0) {
+		err_clear(e);
+		return 0;
+	}
+	return o->keep ? remove_cgroup(c, ct, e) : launch_destroy(c, ct, e);
 }
 
 int container_run(struct cmd_context *c, struct oci_spec *spec, struct container_options *o,
@@ -118,11 +158,9 @@ int container_run(struct cmd_context *c, struct oci_spec *spec, struct container
 	}
 	if (launch(c, spec, o, false, &l, e) < 0)
 		return -1;
-	if (poststart(c, &l, e) < 0) {
-		end_process(&l);
-		fuse_overlayfs_end(l.fuse);
-		launch_destroy(c, &l.state, &second);
-		state_close(&l.state);
+	if (poststart(c, &l, e) < 0 ||
+	    (o->stay && (o->stay->exit_fd = state_exit_make(&l.state, e)) < 0)) {
+		abandon(c, &l);
 		return -1;
 	}
 	if (o->detach) {
@@ -133,17 +171,18 @@ int container_run(struct cmd_context *c, struct oci_spec *spec, struct container
 	}
 	/* Others may look at it and signal it while it runs. */
 	state_unlock(&l.state);
-	code = attend(o, &l, oci, e);
-	if (code < 0)
+	code = o->stay ? o->stay->running(o->stay->ctx, e) : 0;
+	if (code == 0)
+		code = attend(o, &l, oci, e);
+	if (code < 0) {
 		end_process(&l);
+		o->keep &= !o->stay;
+	}
 	fuse_overlayfs_end(l.fuse);
 	fd_closep(&l.pidfd);
 	fd_closep(&l.master);
-	if (!o->keep) {
-		if (state_relock(&l.state, code < 0 ? &second : e) == 0 &&
-		    launch_destroy(c, &l.state, code < 0 ? &second : e) < 0 && code >= 0)
-			code = -1;
-	}
+	if (wind_up(c, o, &l.state, code < 0 ? &second : e) < 0 && code >= 0)
+		code = -1;
 	state_close(&l.state);
 	return code;
 }

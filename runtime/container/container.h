@@ -33,14 +33,29 @@ struct container_file {
 	mode_t mode;
 };
 
+/* How mrun stays with a detached container of an image: like a foreground one, without a terminal.
+ */
+struct container_stay {
+	int output; /* read end of the pipe that the program writes to; with a terminal unused */
+	void (*write)(void *ctx, const char *data, size_t len); /* takes what it wrote */
+	/* Called once, when the program runs and others may work on the container. A failure ends
+	 * the container. */
+	int (*running)(void *ctx, struct error *e);
+	void *ctx;
+	int exit_fd; /* out, -1 until then: see state_exit_make */
+};
+
 struct container_options {
 	const char *id;
 	const char *bundle; /* absolute path of the bundle; image mode: NULL */
 	const char *pid_file, *console_socket, *pidfd_socket;
-	bool detach, keep, no_pivot, no_new_keyring, no_subreaper;
+	bool detach, no_pivot, no_new_keyring, no_subreaper;
 	int preserve_fds;
+	bool keep; /* the record stays when the container has ended */
 
 	/* Image mode. */
+	struct container_stay *stay;	    /* detached; NULL: in the foreground */
+	const char *slot;		    /* detached or kept: path of the slot, for delete */
 	const struct idmap *idmap;	    /* instead of spec->linux.uidMappings */
 	const struct overlay_root *overlay; /* instead of spec->root.path; NULL: spec->root.path */
 	int rootfs_fd;			    /* O_PATH of a directory to use as root; -1: none */

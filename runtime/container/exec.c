@@ -411,6 +411,7 @@ static void end(pid_t pid)
 
 static int attend(struct exec *x, struct error *e)
 {
+	struct foreground f = { .master = x->master, .pass_stdin = true };
 	int code;
 
 	if (x->master >= 0) {
@@ -418,7 +419,7 @@ static int attend(struct exec *x, struct error *e)
 		if (terminal_raw(STDIN_FILENO, true, e) < 0)
 			return -1;
 	}
-	code = foreground_wait(x->pid, x->master, true, false, 0, e);
+	code = foreground_wait(x->pid, &f, e);
 	terminal_restore();
 	return code;
 }

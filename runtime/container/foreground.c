@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "oci/base/file.h"
+#include "oci/base/quiet.h"
 #include "runtime/container/terminal.h"
 
 static void passed_on(sigset_t *set)
@@ -68,28 +69,27 @@ static bool reap(pid_t pid, int *status)
 	return ended;
 }
 
-static void handle(const struct signalfd_siginfo *si, pid_t pid, int master, struct interrupts *in,
-		   bool interrupts_end, int stop_signal)
+static void handle(const struct signalfd_siginfo *si, pid_t pid, const struct foreground *f,
+		   struct interrupts *in)
 {
 	int sig = (int)si->ssi_signo;
 
-	if (sig == SIGWINCH && master >= 0) {
-		terminal_copy_size(STDIN_FILENO, master);
+	if (sig == SIGWINCH && f->master >= 0) {
+		terminal_copy_size(STDIN_FILENO, f->master);
 		return;
 	}
 	if (sig == SIGPIPE || sig == SIGURG)
 		return;
-	if (sig == SIGTERM && stop_signal)
-		sig = stop_signal;
-	if (sig == SIGINT && interrupts_end && third(in)) {
+	if (sig == SIGTERM && f->stop_signal)
+		sig = f->stop_signal;
+	if (sig == SIGINT && f->interrupts_end && third(in)) {
 		fputs("mrun: three interrupts: the container is killed\n", stderr);
 		sig = SIGKILL;
 	}
 	kill(pid, sig);
 }
 
-static int loop(int sigs, pid_t pid, struct relay *r, bool interrupts_end, int stop_signal,
-		struct error *e)
+static int loop(int sigs, pid_t pid, struct relay *r, const struct foreground *f, struct error *e)
 {
 	struct interrupts in = { .n = 0 };
 
@@ -97,8 +97,11 @@ static int loop(int sigs, pid_t pid, struct relay *r, bool interrupts_end, int s
 		struct pollfd p[4] = { { sigs, POLLIN, 0 } };
 		struct signalfd_siginfo si;
 		int n = 1 + (r ? relay_poll(r, p + 1) : 0), status;
+		int ready = f->quiet ? quiet_poll(p, (nfds_t)n)
+			    : n > 1  ? poll(p, (nfds_t)n, -1)
+				     : 1;
 
-		if (n > 1 && poll(p, (nfds_t)n, -1) < 0) {
+		if (ready < 0) {
 			if (errno == EINTR)
 				continue;
 			return err_sys(e, errno, "wait for the container");
@@ -113,7 +116,7 @@ static int loop(int sigs, pid_t pid, struct relay *r, bool interrupts_end, int s
 			return err_sys(e, errno, "wait for the container");
 		}
 		if (si.ssi_signo != SIGCHLD) {
-			handle(&si, pid, r ? r->master : -1, &in, interrupts_end, stop_signal);
+			handle(&si, pid, f, &in);
 			continue;
 		}
 		if (!reap(pid, &status))
@@ -124,18 +127,18 @@ static int loop(int sigs, pid_t pid, struct relay *r, bool interrupts_end, int s
 	}
 }
 
-int foreground_wait(pid_t pid, int master, bool pass_stdin, bool interrupts_end, int stop_signal,
-		    struct error *e)
+int foreground_wait(pid_t pid, const struct foreground *f, struct error *e)
 {
-	struct relay r = {
-		.master = master, .use_stdin = pass_stdin, .stdin_open = true, .master_open = true
-	};
 	_cleanup_fd_ int sigs = -1;
+	struct relay r;
 	sigset_t set;
 
+	relay_init(&r, f->master, f->pass_stdin);
+	r.sink = f->sink;
+	r.sink_ctx = f->sink_ctx;
 	passed_on(&set);
 	sigs = signalfd(-1, &set, SFD_CLOEXEC);
 	if (sigs < 0)
 		return err_sys(e, errno, "signalfd");
-	return loop(sigs, pid, master >= 0 ? &r : NULL, interrupts_end, stop_signal, e);
+	return loop(sigs, pid, f->master >= 0 ? &r : NULL, f, e);
 }

@@ -6,11 +6,19 @@
 
 /* Blocks the signals that are to be passed on, before the container exists. */
 void foreground_block_signals(void);
-/* Waits until process PID ended; returns its exit code, 128+n for signal n. MASTER: the terminal to
- * relay, -1: none. PASS_STDIN: what comes on stdin goes to it. INTERRUPTS_END: three SIGINT within
- * two seconds end a program that ignores them. STOP_SIGNAL: what a SIGTERM to us becomes for it
- * (image-spec config.md, StopSignal), 0: itself. */
-int foreground_wait(pid_t pid, int master, bool pass_stdin, bool interrupts_end, int stop_signal,
-		    struct error *e);
+
+struct foreground {
+	int master;	     /* the terminal (or pipe) to relay, -1: none */
+	bool pass_stdin;     /* what comes on stdin goes to it */
+	bool interrupts_end; /* three SIGINT within two seconds end a program that ignores them */
+	int stop_signal; /* what a SIGTERM to us becomes for it (image-spec config.md, StopSignal);
+			    0: itself */
+	/* Where what comes from MASTER goes, as in struct relay. */
+	void (*sink)(void *ctx, const char *data, size_t len);
+	void *sink_ctx;
+	bool quiet; /* this may take days: in little memory (oci/base/quiet.h) */
+};
+/* Waits until process PID ended; returns its exit code, 128+n for signal n. */
+int foreground_wait(pid_t pid, const struct foreground *f, struct error *e);
 
 #endif

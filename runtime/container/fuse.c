@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #include "oci/base/file.h"
+#include "oci/base/quiet.h"
 #include "runtime/init/host_program.h"
 #include "runtime/init/syscalls.h"
 
@@ -118,7 +120,8 @@ static _Noreturn void hold(const struct holder *h)
 {
 	struct error e;
 	sigset_t set;
-	int p[2], tree = -1, sig;
+	struct pollfd signals = { .events = POLLIN };
+	int p[2], tree = -1;
 	pid_t fuse;
 
 	err_clear(&e);
@@ -149,7 +152,9 @@ static _Noreturn void hold(const struct holder *h)
 	close(tree);
 	syscall(SYS_close_range, 0U, ~0U, 0U);
 	/* Until mrun says so, or fuse-overlayfs itself ends. */
-	sigwait(&set, &sig);
+	signals.fd = signalfd(-1, &set, SFD_CLOEXEC);
+	while (quiet_poll(&signals, 1) < 0 && errno == EINTR)
+		;
 	kill(fuse, SIGKILL);
 	while (waitpid(fuse, NULL, 0) < 0 && errno == EINTR)
 		;

@@ -61,10 +61,11 @@ static bool wants_cgroup(const struct cmd_context *c, const struct oci_spec *spe
 {
 	if (c->cgroup_disabled)
 		return false;
-	/* The image mode only pays for a cgroup when something needs one: a limit, or, without a
-	 * pid namespace of its own, a way to find all of its processes. */
+	/* The image mode only pays for a cgroup when something needs one: a limit, pausing one that
+	 * is detached, or, without a pid namespace of its own, a way to find all of its processes.
+	 */
 	if (!o->bundle)
-		return spec->linux_->resources || spec->linux_->cgroups_path ||
+		return o->stay || spec->linux_->resources || spec->linux_->cgroups_path ||
 		       !oci_spec_namespace(spec, CLONE_NEWPID);
 	return true;
 }
@@ -117,6 +118,8 @@ struct container_record *record_make(struct cmd_context *c, const struct oci_spe
 		r->user = o->user ? arena_strdup(c->arena, o->user) : NULL;
 		r->group_add = (char **)(uintptr_t)o->group_add;
 		r->default_seccomp = o->default_seccomp;
+		r->stop_signal = o->stop_signal ? arena_strdup(c->arena, o->stop_signal) : NULL;
+		r->slot = o->slot ? arena_strdup(c->arena, o->slot) : NULL;
 	}
 	/* exec and the hooks of start and delete need it. */
 	if (o->bundle) {

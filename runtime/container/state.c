@@ -19,6 +19,7 @@
 #define STATE_MAX (16u * 1024 * 1024)
 #define LOCK_WAIT_MS 10000
 #define SHARED_WAIT_MS 2000
+#define EXIT_FILE "exit"
 
 static const struct json_field record_fields[] = {
 	JF(container_record, oci_version, "ociVersion", J_STR, 0),
@@ -34,6 +35,8 @@ static const struct json_field record_fields[] = {
 	JF(container_record, user, "user", J_STR, 0),
 	JF(container_record, group_add, "groupAdd", J_STRS, 0),
 	JF(container_record, default_seccomp, "defaultSeccomp", J_BOOL, 0),
+	JF(container_record, stop_signal, "stopSignal", J_STR, 0),
+	JF(container_record, slot, "slot", J_STR, 0),
 	JF(container_record, new_pid_namespace, "newPidNamespace", J_BOOL, 0),
 	JF(container_record, no_new_keyring, "noNewKeyring", J_BOOL, 0),
 	{ .key = NULL },
@@ -371,7 +374,9 @@ int state_remove(struct container *ct, struct error *e)
 {
 	static const char *const oci[] = { "init", "exec.fifo", "result.fifo", "state.json", NULL };
 	static const char *const image[] = { "init", "config.json", "state.json", NULL };
-	const char *const *file = ct->record && ct->record->image ? image : oci;
+	static const char *const kept[] = { "init", "config.json", "exit", "state.json", NULL };
+	const struct container_record *r = ct->record;
+	const char *const *file = !r || !r->image ? oci : r->slot ? kept : image;
 	_cleanup_fd_ int parent = open(ct->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (parent < 0)
@@ -381,6 +386,54 @@ int state_remove(struct container *ct, struct error *e)
 	if (unlinkat(parent, ct->id, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return 0;
 	return file_remove_tree(parent, ct->id, e);
+}
+
+int state_exit_make(const struct container *ct, struct error *e)
+{
+	_cleanup_fd_ int fd =
+		openat(ct->dir_fd, EXIT_FILE ".new", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	/* Never seen without the lock. */
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 ||
+	    renameat(ct->dir_fd, EXIT_FILE ".new", ct->dir_fd, EXIT_FILE) < 0)
+		return err_sys(e, errno, "make the file for the exit code of container %s", ct->id);
+	return fd_take(&fd);
+}
+
+void state_exit_write(int fd, int code)
+{
+	struct error ignored;
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%d\n", code);
+
+	file_write_all(fd, text, (size_t)n, EXIT_FILE, &ignored);
+}
+
+int state_exit_wait(const struct container *ct, int max_ms, int *ret_code, struct error *e)
+{
+	_cleanup_fd_ int fd = openat(ct->dir_fd, EXIT_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct timespec pause = { 0, 2000000 };
+	char text[16] = "";
+	uint64_t code;
+
+	if (fd < 0)
+		return err_sys(e, errno, "open the exit code of container %s", ct->id);
+	for (int waited = 0; flock(fd, max_ms < 0 ? LOCK_SH : LOCK_SH | LOCK_NB) < 0; waited += 2) {
+		if (errno == EINTR)
+			continue;
+		if (errno != EWOULDBLOCK)
+			return err_sys(e, errno, "wait for container %s", ct->id);
+		if (waited >= max_ms)
+			return 1;
+		nanosleep(&pause, NULL);
+	}
+	*ret_code = -1;
+	if (read(fd, text, sizeof(text) - 1) > 0) {
+		text[strcspn(text, "\n")] = 0;
+		if (str_to_u64(text, 255, &code))
+			*ret_code = (int)code;
+	}
+	return 0;
 }
 
 enum status state_status(struct arena *a, const struct container *ct, bool complete)

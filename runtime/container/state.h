@@ -4,6 +4,8 @@
  *   config.json  image mode: the specification, for exec (an OCI bundle's is in state.json)
  *   init         "PID STARTTIME", once the first process exists
  *   exec.fifo    until start: the first process waits on it; with it result.fifo
+ *   exit         detached, image mode: the exit code, once there is one; locked by the mrun that
+ *                stays with the container until everything that it used is given back
  * The directory itself is locked (flock(2)) by whoever works on the container.
  */
 #ifndef MRUN_RUNTIME_CONTAINER_STATE_H
@@ -34,6 +36,8 @@ struct container_record {
 	char *user;			 /* image mode: docker's USER string … */
 	char **group_add;		 /* … and further groups, for exec */
 	bool default_seccomp;		 /* image mode: the filter is the default profile's */
+	char *stop_signal;		 /* image mode: what asks it to end; NULL: SIGTERM */
+	char *slot; /* image mode, detached or kept: path of the slot, for delete */
 	bool new_pid_namespace;
 	bool no_new_keyring; /* --no-new-keyring: exec keeps its caller's, too */
 };
@@ -73,6 +77,16 @@ int state_peek(struct arena *a, const char *root, const char *id, struct contain
  * ENOENT when somebody removed it meanwhile (E says nothing then: there is nothing left to do). */
 void state_unlock(struct container *ct);
 int state_relock(struct container *ct, struct error *e);
+/* Makes `exit`, locked. Returns its descriptor (close-on-exec), to be passed to state_exit_write()
+ * by the mrun that stays; the lock ends with the process, whatever becomes of it. */
+int state_exit_make(const struct container *ct, struct error *e);
+void state_exit_write(int fd, int code);
+/* Waits until the mrun that stays with the container has ended, at most MAX_MS milliseconds (-1:
+ * for ever). Returns 0 and its *ret_code, which is -1 when it ended without writing one; 1 when
+ * time is up; -1 with e->code ENOENT when there is no such mrun (not detached, or not from an
+ * image). */
+int state_exit_wait(const struct container *ct, int max_ms, int *ret_code, struct error *e);
+
 /* Lets go of it. */
 void state_close(struct container *ct);
 

@@ -49,6 +49,16 @@ void terminal_copy_size(int fd, int master)
 		ioctl(master, TIOCSWINSZ, &w);
 }
 
+void relay_init(struct relay *r, int master, bool use_stdin)
+{
+	r->master = master;
+	r->use_stdin = use_stdin;
+	r->stdin_open = r->master_open = true;
+	r->sink = NULL;
+	r->sink_ctx = NULL;
+	r->in.start = r->in.len = r->out.start = r->out.len = 0;
+}
+
 int relay_poll(struct relay *r, struct pollfd *p)
 {
 	int n = 0;
@@ -94,6 +104,14 @@ static bool drain(struct relay_buffer *b, int fd)
 	return true;
 }
 
+static void to_sink(struct relay *r)
+{
+	if (!r->sink)
+		return;
+	r->sink(r->sink_ctx, r->out.data, r->out.len);
+	r->out.len = 0;
+}
+
 void relay_move(struct relay *r, const struct pollfd *p, int n)
 {
 	for (int i = 0; i < n; i++) {
@@ -117,6 +135,7 @@ void relay_move(struct relay *r, const struct pollfd *p, int n)
 			if (p[i].revents & (POLLIN | POLLHUP | POLLERR) && r->out.len == 0 &&
 			    !fill(&r->out, r->master))
 				r->master_open = false;
+			to_sink(r);
 		}
 	}
 }
@@ -136,6 +155,8 @@ void relay_drain(struct relay *r)
 				return;
 			r->out.start = 0;
 			r->out.len = (unsigned)n;
+			to_sink(r);
+			continue;
 		}
 		if (poll(&p, 1, 10000) <= 0 || !drain(&r->out, STDOUT_FILENO))
 			return;

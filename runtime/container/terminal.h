@@ -4,6 +4,7 @@
 #define MRUN_RUNTIME_CONTAINER_TERMINAL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "oci/base/error.h"
 
@@ -26,9 +27,14 @@ struct relay_buffer {
 struct relay {
 	int master;
 	bool use_stdin, stdin_open, master_open;
+	/* Takes what comes from MASTER in place of stdout; NULL: stdout. Never blocks for long. */
+	void (*sink)(void *ctx, const char *data, size_t len);
+	void *sink_ctx;
 	struct relay_buffer in, out;
 };
 struct pollfd;
+/* Without touching the buffers, which are eight pages. */
+void relay_init(struct relay *r, int master, bool use_stdin);
 /* Fills up to three entries; returns how many. */
 int relay_poll(struct relay *r, struct pollfd *p);
 /* Moves what can be moved after poll(2) filled N entries. */

@@ -35,6 +35,8 @@ int cache_open(struct arena *a, const struct idmap *m, struct error *e);
  * (then -1 with e->code EWOULDBLOCK). */
 int cache_lock(int fd, bool nowait, struct error *e);
 
+/* The mapping that a cache directory is named after (idmap_key()); false: it is not such a name. */
+bool cache_parse_key(struct arena *a, const char *key, struct idmap *ret);
 char *cache_name(struct arena *a, enum cache_kind kind, const char *hex);
 /* Looks an entry up and takes its shared lock: 1, 0 when it is not there (or not whole), -1. */
 int cache_find(struct arena *a, int fd, enum cache_kind kind, const char *hex,

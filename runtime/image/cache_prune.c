@@ -40,8 +40,7 @@ static bool parse_mappings(struct arena *a, const char *text, struct oci_id_mapp
 	return true;
 }
 
-/* The mapping that a cache directory is named after. */
-static bool parse_key(struct arena *a, const char *key, struct idmap *ret)
+bool cache_parse_key(struct arena *a, const char *key, struct idmap *ret)
 {
 	char **parts = str_split(a, key, '-');
 
@@ -127,7 +126,7 @@ int layers_prune(struct arena *a, const char *const *keep_diff_ids, uint64_t *re
 		_cleanup_fd_ int fd = -1;
 		struct idmap m;
 
-		if (!parse_key(a, keys.items[i], &m))
+		if (!cache_parse_key(a, keys.items[i], &m))
 			continue;
 		fd = openat(top, keys.items[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0)

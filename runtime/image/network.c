@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "oci/base/file.h"
+#include "oci/base/quiet.h"
 #include "oci/base/str.h"
 
 #define READY_MS 10000
@@ -313,7 +314,7 @@ watcher_run(char *const *argv, const int *keep, int said_fd, int exit_fd)
 		_exit(127);
 	p[0].fd = 0;
 	p[1].fd = 1;
-	while (poll(p, 2, -1) < 0 && errno == EINTR)
+	while (quiet_poll(p, 2) < 0 && errno == EINTR)
 		;
 	kill(helper, SIGKILL);
 	waitpid(helper, NULL, 0);

@@ -45,6 +45,7 @@ static const struct opt table[] = {
 	STR("cpus", 0, cpus, "N", "processors that may be used, as in 1.5"),
 	STR("cpuset-cpus", 0, cpuset_cpus, "LIST", "processors, as in 0-2,4"),
 	STR("cpuset-mems", 0, cpuset_mems, "LIST", "memory nodes, as in 0,1"),
+	BOOL("detach", 'd', detach, "leave it running, print its id; see mrun logs and wait"),
 	LIST("device", 0, device, "HOST[:PATH]", "a device of the host"),
 	LIST("dns", 0, dns, "IP", "a name server for /etc/resolv.conf"),
 	LIST("dns-option", 0, dns_option, "OPTION", "an option for /etc/resolv.conf"),
@@ -57,7 +58,7 @@ static const struct opt table[] = {
 	BOOL("init", 0, init, "a small init as process 1"),
 	BOOL("interactive", 'i', interactive, "keep standard input open"),
 	STR("ipc", 0, ipc, "host|private", "IPC namespace"),
-	BOOL("keep", 0, keep, "keep the container's files and state after it ends"),
+	BOOL("keep", 0, keep, "keep the container's record and files after it ends"),
 	LIST("label", 'l', label, "K=V", "an annotation of the container"),
 	STR("memory", 'm', memory, "SIZE", "memory limit"),
 	STR("memory-reservation", 0, memory_reservation, "SIZE", "soft memory limit"),
@@ -72,7 +73,8 @@ static const struct opt table[] = {
 	STR("platform", 0, platform, "OS/ARCH", "which of an index's images"),
 	LIST("publish", 'p', publish, "[IP:]HOST:PORT", "a port of the host for one of ours"),
 	BOOL("read-only", 0, read_only, "a read-only root file system"),
-	BOOL("rm", 0, rm, "remove the container when it ends (the default)"),
+	{ "rm", 0, OPT_TRI, offsetof(struct run_options, rm), NULL,
+	  "keep nothing after it ends (the default without -d)" },
 	LIST("security-opt", 0, security_opt, "OPT", "seccomp=FILE|unconfined, no-new-privileges"),
 	STR("shm-size", 0, shm_size, "SIZE", "size of /dev/shm (64m)"),
 	STR("stop-signal", 0, stop_signal, "SIGNAL", "the signal that asks the program to end"),
@@ -98,7 +100,6 @@ static const struct opt table[] = {
 	NOT("cpu-quota", 0, "use --cpus"),
 	NOT("cpu-rt-period", 0, NO_RT),
 	NOT("cpu-rt-runtime", 0, NO_RT),
-	NOT("detach", 'd', "it is not there yet: " NO_DAEMON "; put & after the command"),
 	NOT("detach-keys", 0, "there is no detaching"),
 	NOT("device-cgroup-rule", 0, "devices cannot be made in a user namespace"),
 	NOT("device-read-bps", 0, NO_IO),
@@ -170,7 +171,7 @@ int run_options_parse(struct arena *a, int argc, char **argv, struct run_options
 	};
 	int n;
 
-	*o = (struct run_options){ .rm = true, .cpu_shares = -1, .pids_limit = INT64_MIN };
+	*o = (struct run_options){ .rm = -1, .cpu_shares = -1, .pids_limit = INT64_MIN };
 	return opt_parse(a, &spec, argc, argv, o, args, &n, e);
 }
 
@@ -333,7 +334,10 @@ int run_plan_make(struct arena *a, const struct run_options *o, char *const *com
 
 	if (check_names(o, e) < 0 || namespaces(o, &p, e) < 0)
 		return -1;
-	p.keep = o->keep || !o->rm;
+	if (o->keep && o->rm == 1)
+		return err_msg(e, "--keep and --rm contradict each other");
+	p.keep_files = o->keep;
+	p.keep_record = o->keep || o->rm == 0 || (o->detach && o->rm != 1);
 	for (size_t i = 0; i < o->security_opt.n; i++)
 		if (security_option(o->security_opt.items[i], &p, e) < 0)
 			return -1;

@@ -16,7 +16,8 @@
 
 /* As typed. */
 struct run_options {
-	bool interactive, tty, init, rm, keep, read_only, no_healthcheck;
+	bool interactive, tty, detach, init, keep, read_only, no_healthcheck;
+	int rm; /* -1: not given */
 	const char *user, *workdir, *entrypoint, *name, *hostname, *userns, *pid, *ipc, *network,
 		*shm_size, *stop_signal, *platform, *cidfile;
 	const char *memory, *memory_reservation, *memory_swap, *cpus, *cpuset_cpus, *cpuset_mems;
@@ -67,7 +68,8 @@ struct run_plan {
 	struct network network;
 	const char *user;
 	const char *seccomp_file; /* NULL: the default profile */
-	bool seccomp_unconfined, keep_id, keep;
+	bool seccomp_unconfined, keep_id;
+	bool keep_files, keep_record; /* when the container has ended */
 	const char *stop_signal;
 };
 int run_plan_make(struct arena *a, const struct run_options *o, char *const *command,

@@ -15,7 +15,9 @@
 #include "oci/base/file.h"
 #include "oci/base/path.h"
 #include "oci/base/str.h"
+#include "runtime/image/cache.h"
 #include "runtime/image/layers.h"
+#include "runtime/image/output_log.h"
 
 #define MAX_SLOTS 100000
 #define KEEP_FILE "keep"
@@ -60,18 +62,21 @@ static int make_dir(int dirfd, const char *name, const struct idmap *m, struct e
 	return 0;
 }
 
-/* Whether the container that KEEP names is still there. */
-static bool is_kept(struct arena *a, int slot_fd, const char *state_dir)
+/* The state directory in `keep`; NULL: none. */
+static char *kept_for(struct arena *a, int slot_fd)
 {
 	struct error ignored;
-	struct stat st;
-	char *id;
+	char *dir;
 
-	if (file_read(a, slot_fd, KEEP_FILE, 4096, &id, NULL, &ignored) < 0)
-		return false;
-	if (!state_dir || !*id || strchr(id, '/'))
-		return true;
-	return stat(path_join(a, state_dir, id), &st) == 0;
+	return file_read(a, slot_fd, KEEP_FILE, 8192, &dir, NULL, &ignored) < 0 ? NULL : dir;
+}
+
+static bool is_kept(struct arena *a, int slot_fd)
+{
+	const char *dir = kept_for(a, slot_fd);
+	struct stat st;
+
+	return dir && *dir == '/' && stat(dir, &st) == 0;
 }
 
 /* u and w as a container needs them: there, and u empty. What the kernel keeps in w (one empty
@@ -119,8 +124,8 @@ static int copy_attributes(int cache_fd, const char *top, int slot_fd, struct er
 	return 0;
 }
 
-static int try_slot(struct arena *a, int cache_fd, const char *name, const char *keep_id,
-		    const struct idmap *m, const char *state_dir, bool *busy, struct error *e)
+static int try_slot(struct arena *a, int cache_fd, const char *name, const char *keep,
+		    const struct idmap *m, bool *busy, struct error *e)
 {
 	_cleanup_fd_ int fd = -1;
 
@@ -134,20 +139,21 @@ static int try_slot(struct arena *a, int cache_fd, const char *name, const char 
 		return err_sys(e, errno, "lock %s", name);
 	}
 	if (faccessat(fd, KEEP_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		*busy = is_kept(a, fd, state_dir);
+		*busy = is_kept(a, fd);
 		if (*busy)
 			return -1;
+		output_log_remove(fd);
 		unlinkat(fd, KEEP_FILE, 0);
 	}
 	if (prepare(a, fd, m, e) < 0)
 		return err_wrap(e, "prepare the container's directory %s", name);
-	if (keep_id && file_replace(fd, KEEP_FILE, keep_id, strlen(keep_id), 0600, false, e) < 0)
+	if (keep && file_replace(fd, KEEP_FILE, keep, strlen(keep), 0600, false, e) < 0)
 		return -1;
 	return fd_take(&fd);
 }
 
 int slot_take(struct arena *a, int cache_fd, const char *top, const struct idmap *m,
-	      const char *keep_id, const char *state_dir, struct slot *ret, struct error *e)
+	      const char *keep, struct slot *ret, struct error *e)
 {
 	*ret = (struct slot){ .fd = -1, .cache_fd = cache_fd };
 	if (make_dir(cache_fd, "run", m, e) < 0)
@@ -155,7 +161,7 @@ int slot_take(struct arena *a, int cache_fd, const char *top, const struct idmap
 	for (unsigned i = 0; i < MAX_SLOTS; i++) {
 		char *name = arena_printf(a, "run/%u", i);
 		bool busy = false;
-		int fd = try_slot(a, cache_fd, name, keep_id, m, state_dir, &busy, e);
+		int fd = try_slot(a, cache_fd, name, keep, m, &busy, e);
 
 		if (fd < 0 && busy) {
 			err_clear(e);
@@ -174,14 +180,55 @@ int slot_take(struct arena *a, int cache_fd, const char *top, const struct idmap
 	return err_msg(e, "%d containers run already", MAX_SLOTS);
 }
 
-void slot_release(struct arena *a, struct slot *s, const struct idmap *m)
+const char *slot_path(struct arena *a, const struct slot *s, struct error *e)
+{
+	char buf[4096];
+	ssize_t n = readlink(path_of_fd(s->fd), buf, sizeof(buf) - 1);
+
+	if (n <= 0) {
+		err_sys(e, errno, "find the container's directory");
+		return NULL;
+	}
+	return arena_strndup(a, buf, (size_t)n);
+}
+
+/* `keep` last: whoever finds it removes the rest as well. */
+static void clear(struct arena *a, int fd, const struct idmap *m)
+{
+	struct error ignored;
+
+	prepare(a, fd, m, &ignored);
+	output_log_remove(fd);
+	unlinkat(fd, KEEP_FILE, 0);
+}
+
+void slot_release(struct arena *a, struct slot *s, const struct idmap *m, enum slot_stays stays)
 {
 	struct error ignored;
 
 	if (s->fd < 0)
 		return;
-	if (faccessat(s->fd, KEEP_FILE, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+	if (stays == SLOT_NOTHING && faccessat(s->fd, KEEP_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		clear(a, s->fd, m);
+	else if (stays != SLOT_FILES)
 		prepare(a, s->fd, m, &ignored);
 	close(s->fd);
 	s->fd = -1;
+}
+
+void slot_forget(struct arena *a, const char *path, const char *keep)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	char **parts = str_split(a, path, '/');
+	size_t n = str_list_len(parts);
+	const char *mine;
+	struct idmap m;
+
+	/* …/MAPPING/run/N. One that is locked was given to another run already. */
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || n < 3 ||
+	    !cache_parse_key(a, parts[n - 3], &m))
+		return;
+	mine = kept_for(a, fd);
+	if (mine && str_eq(mine, keep))
+		clear(a, fd, &m);
 }

@@ -78,22 +78,27 @@ static void command_line(void **state)
 
 	(void)state;
 	assert_int_equal(run_options_parse(&arena, 9, argv, &o, &args, &err), 0);
-	assert_true(o.interactive && o.tty && o.rm && !o.keep);
+	assert_true(o.interactive && o.tty && o.rm == -1 && !o.keep);
 	assert_int_equal(o.env.n, 2);
 	assert_string_equal(o.user, "me");
 	assert_string_equal(args[0], "image");
 	assert_string_equal(args[1], "-x");
 	assert_string_equal(args[2], "--rm");
-	assert_true(PLAN("--rm=false", "image").keep);
-	assert_true(PLAN("--keep", "image").keep);
-	assert_false(PLAN("image").keep);
+	assert_true(PLAN("--rm=false", "image").keep_record);
+	assert_false(PLAN("--rm=false", "image").keep_files);
+	assert_true(PLAN("--keep", "image").keep_record);
+	assert_true(PLAN("--keep", "image").keep_files);
+	assert_false(PLAN("image").keep_record);
+	assert_true(PLAN("-d", "image").keep_record);
+	assert_false(PLAN("-d", "image").keep_files);
+	assert_false(PLAN("-d", "--rm", "image").keep_record);
+	REFUSED("contradict", "--keep", "--rm", "image");
 }
 
 static void refused_by_name(void **state)
 {
 	(void)state;
-	REFUSED("--detach is not supported", "-d", "image");
-	REFUSED("--detach is not supported", "-itd", "image");
+	REFUSED("--publish-all is not supported", "-itP", "image");
 	REFUSED("--privileged is not supported", "--privileged", "image");
 	REFUSED("--restart is not supported", "--restart=always", "image");
 	REFUSED("--gpus is not supported", "--gpus", "all", "image");
