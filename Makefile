@@ -53,7 +53,9 @@ CORE_SRC := $(BASE_SRC) $(wildcard oci/spec/*.c oci/image/*.c oci/store/*.c runt
 	runtime/cmd/*.c runtime/container/*.c runtime/init/*.c runtime/cgroup/*.c runtime/image/*.c)
 UNPACK_SRC := $(BASE_SRC) $(wildcard oci/layer/*.c oci/unpack/*.c)
 CORE_OBJ := $(CORE_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/runtime/shim/blob.o
+SYSTEMD_SRC := $(BASE_SRC) $(wildcard runtime/systemd/*.c)
 UNPACK_OBJ := $(UNPACK_SRC:%.c=$(BUILD)/obj/%.o)
+SYSTEMD_OBJ := $(SYSTEMD_SRC:%.c=$(BUILD)/obj/%.o)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT := $(UNIT_SRC:tests/unit/test_%.c=$(BUILD)/tests/unit-%)
 PROBES := $(BUILD)/tests/probe
@@ -73,8 +75,13 @@ UNPACK_LIBS := -larchive -lyajl -lnettle -lseccomp -lzstd -lz $(ISAL_LIBS) -lpth
 COMPLETION_SRC := $(wildcard runtime/completion/*.c)
 COMPLETION := $(BUILD)/completion/mrun $(BUILD)/completion/_mrun $(BUILD)/completion/mrun.fish
 
+# The systemd cgroup driver's program: only where libsystemd is (not on Alpine, say).
+SYSTEMD ?= $(shell $(PKG_CONFIG) --exists libsystemd 2>/dev/null && echo 1)
+HELPERS := $(BUILD)/mrun-unpack $(if $(filter 1,$(SYSTEMD)),$(BUILD)/mrun-systemd)
+
 .PHONY: all
-all: $(BUILD)/mrun $(BUILD)/mrun-unpack $(COMPLETION) ## build mrun and its helper programs (build/)
+all: $(BUILD)/mrun $(HELPERS) $(COMPLETION) ## build mrun and its helper programs (build/)
+	$(if $(filter 1,$(SYSTEMD)),,@echo 'make: libsystemd is not here: mrun-systemd (--systemd-cgroup) is left out')
 
 $(BUILD)/mrun: $(CORE_OBJ)
 	$(say) LINK $@
@@ -83,6 +90,10 @@ $(BUILD)/mrun: $(CORE_OBJ)
 $(BUILD)/mrun-unpack: $(UNPACK_OBJ)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(UNPACK_OBJ) $(UNPACK_LIBS)
+
+$(BUILD)/mrun-systemd: $(SYSTEMD_OBJ)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(SYSTEMD_OBJ) $(shell $(PKG_CONFIG) --libs libsystemd) -lyajl
 
 $(BUILD)/obj/%.o: %.c | $(BUILD)/.deps-checked
 	@mkdir -p $(dir $@)
@@ -218,7 +229,7 @@ print-flags:
 .PHONY: install
 install: all ## install below DESTDIR and PREFIX
 	install -D -m 755 $(BUILD)/mrun $(DESTDIR)$(PREFIX)/bin/mrun
-	install -D -m 755 $(BUILD)/mrun-unpack $(DESTDIR)$(LIBEXECDIR)/mrun-unpack
+	for p in $(HELPERS); do install -D -m 755 -t $(DESTDIR)$(LIBEXECDIR) $$p || exit 1; done
 	install -D -m 644 $(BUILD)/completion/mrun $(DESTDIR)$(BASHDIR)/mrun
 	install -D -m 644 $(BUILD)/completion/_mrun $(DESTDIR)$(ZSHDIR)/_mrun
 	install -D -m 644 $(BUILD)/completion/mrun.fish $(DESTDIR)$(FISHDIR)/mrun.fish
@@ -228,7 +239,7 @@ install: all ## install below DESTDIR and PREFIX
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/mrun $(DESTDIR)$(LIBEXECDIR)/mrun-unpack \
+	rm -f $(DESTDIR)$(PREFIX)/bin/mrun $(addprefix $(DESTDIR)$(LIBEXECDIR)/,mrun-unpack mrun-systemd) \
 		$(DESTDIR)$(BASHDIR)/mrun $(DESTDIR)$(ZSHDIR)/_mrun $(DESTDIR)$(FISHDIR)/mrun.fish \
 		$(DESTDIR)$(MANDIR)/man1/mrun.1 $(DESTDIR)$(MANDIR)/man1/mrun-*.1
 
@@ -240,4 +251,4 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
--include $(CORE_OBJ:.o=.d) $(UNPACK_OBJ:.o=.d) $(COMPLETION_OBJ:.o=.d)
+-include $(CORE_OBJ:.o=.d) $(UNPACK_OBJ:.o=.d) $(SYSTEMD_OBJ:.o=.d) $(COMPLETION_OBJ:.o=.d)

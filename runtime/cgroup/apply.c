@@ -12,11 +12,13 @@
 #include "oci/base/str.h"
 #include "runtime/cgroup/devices.h"
 #include "runtime/cgroup/internal.h"
+#include "runtime/cgroup/systemd.h"
 
-#define DELEGATE_HINT                                                                             \
-	"delegate it: run `systemd-run --user --scope -p Delegate=yes mrun …`, or as root put " \
-	"[Service] and Delegate=cpu cpuset io memory pids into "                                  \
+#define DELEGATE_USER                                            \
+	"as root put [Service] and Delegate=cpu cpuset io memory pids into " \
 	"/etc/systemd/system/user@.service.d/delegate.conf and log in again"
+#define DELEGATE_HINT                                                                       \
+	"delegate it: run `systemd-run --user --scope -p Delegate=yes mrun …`, or " DELEGATE_USER
 #define V1_HINT                                                                                 \
 	"cgroup v1 has no delegation to users: run as root, leave the limit out, or boot with " \
 	"systemd.unified_cgroup_hierarchy=1"
@@ -31,6 +33,8 @@ int cgroup_hint_delegate(const struct cgroup *cg, struct error *e)
 	if (!cg->rootless)
 		return err_hint(e, "even root may not write there: inside a container, its cgroups "
 				   "have to be delegated and mounted read-write");
+	if (cg->systemd && cg->systemd->user && cg->layout == LAYOUT_UNIFIED)
+		return err_hint(e, "systemd does not hand it to you: " DELEGATE_USER);
 	return err_hint(e, "%s", cg->layout == LAYOUT_UNIFIED ? DELEGATE_HINT : V1_HINT);
 }
 
@@ -290,6 +294,9 @@ int apply_resources(const struct cgroup *cg, const struct oci_resources *r, bool
 		return 0;
 	if (apply_settings(cg, r, fresh, &s, e) < 0 ||
 	    (!fresh && r->memory && check_usage(cg, r->memory, e) < 0))
+		return -1;
+	/* Before the files, as it writes some of them, rounded. */
+	if (!fresh && cg->systemd && systemd_set(cg, r, e) < 0)
 		return -1;
 	if (apply_all(cg, &s, e) < 0)
 		return -1;

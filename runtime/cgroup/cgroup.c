@@ -23,6 +23,7 @@
 #include "oci/base/path.h"
 #include "oci/base/str.h"
 #include "runtime/cgroup/internal.h"
+#include "runtime/cgroup/systemd.h"
 
 #define PROC_MAX (16u << 20)
 
@@ -65,8 +66,7 @@ static void set_path(struct cgroup *cg, struct hierarchy *h, const char *path)
 	h->dir = arena_printf(cg->arena, "%s%s", h->mount, str_eq(path, "/") ? "" : path);
 }
 
-/* May children be made below BASE, and processes be moved between BASE's children? */
-static bool writable(struct arena *a, const struct hierarchy *h, const char *base)
+bool cg_may_make(struct arena *a, const struct hierarchy *h, const char *base)
 {
 	const char *dir = arena_printf(a, "%s%s", h->mount, str_eq(base, "/") ? "" : base);
 	const char *procs = arena_printf(a, "%s/cgroup.procs", dir);
@@ -85,7 +85,7 @@ static const char *base_of(struct cgroup *cg, const struct hierarchy *h)
 	if (cg->layout != LAYOUT_UNIFIED)
 		return h->own;
 	beside = layout_parent(cg->arena, h->own);
-	if (cg->rootless && !writable(cg->arena, h, beside))
+	if (cg->rootless && !cg_may_make(cg->arena, h, beside))
 		return h->own;
 	return beside;
 }
@@ -99,12 +99,7 @@ static bool is_systemd_form(const char *path)
 
 static int check_request(const struct cgroup_request *r, struct error *e)
 {
-	if (r->systemd && !r->disabled) {
-		err_msg(e, "use the systemd cgroup driver: mrun does not have it yet");
-		return err_hint(e,
-				"leave out --systemd-cgroup and give linux.cgroupsPath as a path");
-	}
-	if (!r->disabled && r->path && is_systemd_form(r->path)) {
+	if (!r->systemd && !r->disabled && r->path && is_systemd_form(r->path)) {
 		err_msg(e,
 			"linux.cgroupsPath: '%s' is of the form slice:prefix:name, which only the "
 			"systemd driver understands",
@@ -119,6 +114,7 @@ struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, stru
 {
 	struct cgroup *cg = ARENA_NEW(a, struct cgroup);
 	struct layout l = { 0 };
+	const char *of_unit = NULL;
 	char *mountinfo, *self;
 
 	if (check_request(r, e) < 0)
@@ -138,11 +134,16 @@ struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, stru
 	cg->layout = l.kind;
 	cg->h = l.h;
 	cg->n = l.n;
+	if (r->systemd || (r->or_systemd && systemd_is_better(cg))) {
+		of_unit = systemd_plan(cg, r, e);
+		if (!of_unit)
+			return NULL;
+	}
 	for (size_t i = 0; i < cg->n; i++) {
 		struct hierarchy *h = &cg->h[i];
 		const char *base = r->path && *r->path == '/' ? "/" : base_of(cg, h);
 
-		set_path(cg, h, layout_path(a, base, r->path, r->id));
+		set_path(cg, h, of_unit ? of_unit : layout_path(a, base, r->path, r->id));
 		h->state = HIER_PLANNED;
 	}
 	return cg;
@@ -205,7 +206,7 @@ static int create_one(struct cgroup *cg, struct hierarchy *h, const struct setti
 	if (h->v2)
 		needed &= ~v1_ctls;
 	r = h->v2 ? v2_create(cg, h, needed, e) : v1_create(cg, h, e);
-	if (r == 0 && h->state == HIER_FOREIGN)
+	if (r == 0 && h->state == HIER_FOREIGN && !cg->systemd)
 		r = check_foreign(h, e);
 	if (r == 0)
 		return 0;
@@ -233,8 +234,26 @@ static void undo(struct cgroup *cg)
 	cg->clone_fd = -1;
 }
 
+/* systemd has made the unit's cgroup, with the process in it, where it keeps its units; what v1 has
+ * beyond that is made by us at the same path. */
+static int enter_unit(struct cgroup *cg, struct error *e)
+{
+	bool slice = systemd_unit_is_slice(cg->systemd->unit.name);
+
+	fd_closep(&cg->clone_fd);
+	cg->clone_fd = -1;
+	/* A scope's is removed with all that is in it, a slice is systemd's alone to remove. */
+	for (size_t i = 0; i < cg->n; i++)
+		if (cg->h[i].state == HIER_FOREIGN && !slice)
+			cg->h[i].state = HIER_MADE;
+	if (cg->layout == LAYOUT_UNIFIED && !slice)
+		return 0;
+	return cgroup_attach(cg, cg->systemd->pid, false, e);
+}
+
 int cgroup_create(struct cgroup *cg, struct error *e)
 {
+	const char *path = NULL;
 	struct settings s;
 
 	/* What makes no sense is refused before anything is made. */
@@ -242,14 +261,22 @@ int cgroup_create(struct cgroup *cg, struct error *e)
 		return -1;
 	for (size_t i = 0; i < cg->n; i++)
 		cg->h[i].state = HIER_ABSENT;
-	for (size_t i = 0; i < cg->n; i++)
+	if (cg->systemd && !(path = systemd_cgroup(cg, e)))
+		return -1;
+	for (size_t i = 0; i < cg->n; i++) {
+		if (path)
+			set_path(cg, &cg->h[i], path);
 		if (create_one(cg, &cg->h[i], &s, e) < 0)
 			goto failed;
+	}
+	if (path && enter_unit(cg, e) < 0)
+		return -1;
 	if (apply_resources(cg, cg->resources, true, e) < 0)
 		goto failed;
 	return 0;
 failed:
-	undo(cg);
+	if (!path)
+		undo(cg);
 	return -1;
 }
 

@@ -1,7 +1,8 @@
 /*
  * Control groups: one interface; v1, v2 and the hybrid layout behind it (cgroups(7), kernel
  * admin-guide/cgroup-v2). Which layout the host has is found by looking at the mounts, never
- * configured. The systemd driver is a separate program that this room starts (issue of its own).
+ * configured. With the systemd driver the cgroup is made by systemd (systemd.h), which a program
+ * of its own, mrun-systemd, asks for it; all the rest is the same.
  */
 #ifndef MRUN_RUNTIME_CGROUP_CGROUP_H
 #define MRUN_RUNTIME_CGROUP_CGROUP_H
@@ -25,13 +26,38 @@ struct cgroup_request {
 	bool systemd;			       /* --systemd-cgroup */
 	bool disabled; /* --cgroup-manager disabled: nothing is made or joined */
 	bool rootless; /* no error when no cgroup can be made and no limit was asked for */
+
+	/* The systemd driver's. */
+	const char *state_dir;		    /* the container's own: what its unit is known by */
+	const struct json_pair *annotations; /* org.systemd.property.* among them */
+	size_t annotations_len;
+	bool user_manager; /* the caller's user manager, if there is one; else the system's */
+	bool or_systemd;   /* use it, too, for limits where the caller's cgroup is not his */
 };
 
 /* Finds out where the container's cgroup will be, changes nothing. NULL on error. */
 struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, struct error *e);
 /* Makes the directories (missing parents too, with their controllers enabled on v2) and applies the
- * resources. What was made is removed again on failure. */
+ * resources. What was made is removed again on failure. With systemd it waits until the unit is
+ * there; on failure cgroup_delete() cleans up. */
 int cgroup_create(struct cgroup *cg, struct error *e);
+
+/* The systemd driver needs a process that waits while its cgroup is made. cgroup_begin() starts
+ * mrun-systemd, which connects while the caller goes on; cgroup_give_pid() names the process, and
+ * cgroup_create() then waits for the result. Without systemd all three do nothing (false, 0). */
+bool cgroup_needs_pid(const struct cgroup *cg);
+int cgroup_begin(struct cgroup *cg, struct error *e);
+int cgroup_give_pid(struct cgroup *cg, pid_t pid, struct error *e);
+/* Whether the caller has no right to move a process into it, so that cgroup_attach_exec() has to
+ * ask systemd to. */
+bool cgroup_needs_manager(const struct cgroup *cg);
+
+/* For doctor: asks the manager for its version and for the controllers that it can hand to a
+ * container; E names what was tried. */
+int cgroup_probe_systemd(struct arena *a, bool user, const char **ret_version,
+			 const char **ret_controllers, struct error *e);
+/* Whether the program is there (features). */
+bool cgroup_systemd_available(struct arena *a);
 /* A descriptor for clone3's CLONE_INTO_CGROUP (v2 only), -1 when the child must be attached. */
 int cgroup_clone_fd(const struct cgroup *cg);
 /* The same for one that was found again (exec); the caller closes it. */

@@ -31,12 +31,15 @@ enum cgroup_layout {
 	LAYOUT_UNIFIED, /* one hierarchy, v2 */
 };
 
+struct systemd; /* systemd.h */
+
 struct cgroup {
 	struct arena *arena;
 	const char *id;
 	enum cgroup_layout layout;
 	bool rootless, disabled;
 	const struct oci_resources *resources;
+	struct systemd *systemd; /* NULL: the file system driver */
 	struct hierarchy *h;
 	size_t n;
 	int clone_fd;		/* of the v2 directory once it is made, else -1 */
@@ -89,6 +92,9 @@ ssize_t cg_read(const char *dir, const char *file, char *buf, size_t len);
 int cg_write(const char *dir, const char *file, const char *value);
 /* The number after KEY in a file of "key value" lines; false when missing. */
 bool cg_read_key(const char *dir, const char *file, const char *key, uint64_t *ret);
+
+/* May children be made below BASE, and processes be moved between BASE's children? */
+bool cg_may_make(struct arena *a, const struct hierarchy *h, const char *base);
 
 /* Waits; a signal may shorten it. */
 void cg_sleep_us(long us);

@@ -20,6 +20,7 @@
 #include "oci/base/path.h"
 #include "oci/base/str.h"
 #include "runtime/cgroup/internal.h"
+#include "runtime/cgroup/systemd.h"
 
 #define PIDS_TEXT_MAX (64u << 20)
 #define KILL_ROUNDS 100
@@ -252,7 +253,8 @@ static int still_busy(const struct cgroup *cg, const struct hierarchy *h, int er
 int cgroup_delete(const struct cgroup *cg, int timeout_ms, struct error *e)
 {
 	long waited_us = 0, step_us = 200;
-	int r = 0;
+	struct error unit;
+	int r = 0, stopped = cg->systemd ? systemd_stop(cg, &unit) : 0;
 
 	for (size_t i = 0; i < cg->n; i++) {
 		struct hierarchy *h = &cg->h[i];
@@ -275,6 +277,10 @@ int cgroup_delete(const struct cgroup *cg, int timeout_ms, struct error *e)
 		else
 			hierarchy_remove_parents(h);
 	}
+	/* Without its cgroup a unit is gone as well: the manager that is out of reach, because its
+	 * user logged out, took both along. */
+	if (r < 0 && stopped < 0)
+		*e = unit;
 	return r;
 }
 
@@ -297,6 +303,18 @@ static const char *init_dir(const struct cgroup *cg, const struct hierarchy *h, 
 	if (strncmp(line, h->path, len) != 0 || line[len] != '/')
 		return NULL;
 	return arena_printf(cg->arena, "%s%s", h->mount, line);
+}
+
+static int attach_by_systemd(const struct cgroup *cg, const struct hierarchy *h, const char *below,
+			     pid_t pid, pid_t init_pid, struct error *e)
+{
+	const char *init;
+
+	if (systemd_attach(cg, below, pid, e) == 0)
+		return 0;
+	/* It has made children of its cgroup: with its first process, then. */
+	init = e->code == EBUSY && str_eq(below, "/") ? init_dir(cg, h, init_pid) : NULL;
+	return init ? systemd_attach(cg, init + strlen(h->dir), pid, e) : -1;
 }
 
 static bool has_controller(struct arena *a, const struct hierarchy *h, const char *controller)
@@ -330,6 +348,9 @@ int cgroup_attach_exec(const struct cgroup *cg, const char *controller, const ch
 			if (init)
 				r = cg_write(init, "cgroup.procs", text);
 		}
+		/* From another session's cgroup only systemd may move it. */
+		if ((r == -EACCES || r == -EPERM) && cg->systemd)
+			return attach_by_systemd(cg, h, below, pid, init_pid, e);
 		/* Without root a container whose cgroup cannot be entered is entered without. */
 		if ((r == -EACCES || r == -EPERM) && cg->rootless && top)
 			continue;

@@ -8,6 +8,7 @@
 #include "oci/base/path.h"
 #include "oci/base/str.h"
 #include "runtime/cgroup/internal.h"
+#include "runtime/cgroup/systemd.h"
 
 static const char *const state_names[] = { [HIER_ABSENT] = "absent",
 					   [HIER_PLANNED] = "planned",
@@ -24,6 +25,10 @@ void cgroup_save(const struct cgroup *cg, struct json_out *o)
 	json_out_kstr(o, "layout", layout_names[cg->layout]);
 	json_out_kbool(o, "rootless", cg->rootless);
 	json_out_kbool(o, "disabled", cg->disabled);
+	if (cg->systemd) {
+		json_out_str(o, "systemd");
+		systemd_save(cg->systemd, o);
+	}
 	json_out_str(o, "hierarchies");
 	json_out_array(o);
 	for (size_t i = 0; i < cg->n; i++) {
@@ -62,7 +67,7 @@ static bool is_clean(struct arena *a, const char *path)
 	return path && *path == '/' && str_eq(path_clean(a, path), path);
 }
 
-static int restore_one(struct arena *a, const struct json_value *v, struct hierarchy *h,
+static int restore_one(struct arena *a, const struct json_value *v, bool unit, struct hierarchy *h,
 		       struct error *e)
 {
 	int state = find_name(state_names, sizeof(state_names) / sizeof(*state_names),
@@ -81,6 +86,9 @@ static int restore_one(struct arena *a, const struct json_value *v, struct hiera
 	h->dir = arena_printf(a, "%s%s", h->mount, str_eq(h->path, "/") ? "" : h->path);
 	/* What was only planned may never have been made: there was no right to, and no need. */
 	h->missing = h->state == HIER_PLANNED && access(h->dir, F_OK) < 0 && errno == ENOENT;
+	/* Until systemd's was taken over, what lies there may be another's of the same name. */
+	if (unit && h->state == HIER_PLANNED)
+		h->missing = true;
 	/* The record is written before the directory is made: its mark says that we got there. */
 	if (h->state == HIER_PLANNED && !h->missing && cg_marked(h->dir))
 		h->state = HIER_MADE;
@@ -90,7 +98,7 @@ static int restore_one(struct arena *a, const struct json_value *v, struct hiera
 struct cgroup *cgroup_restore(struct arena *a, const struct json_value *v, struct error *e)
 {
 	struct cgroup *cg = ARENA_NEW(a, struct cgroup);
-	const struct json_value *list = v ? json_get(v, "hierarchies") : NULL;
+	const struct json_value *list = v ? json_get(v, "hierarchies") : NULL, *unit;
 	int layout = v ? find_name(layout_names, sizeof(layout_names) / sizeof(*layout_names),
 				   json_get_str(v, "layout"))
 		       : -1;
@@ -105,9 +113,12 @@ struct cgroup *cgroup_restore(struct arena *a, const struct json_value *v, struc
 	cg->rootless = get_bool(v, "rootless");
 	cg->disabled = get_bool(v, "disabled");
 	cg->clone_fd = -1;
+	unit = json_get(v, "systemd");
+	if (unit && !(cg->systemd = systemd_restore(a, unit, e)))
+		return NULL;
 	cg->h = ARENA_ARRAY(a, list->len + 1, struct hierarchy);
 	for (size_t i = 0; i < list->len; i++)
-		if (restore_one(a, &list->members[i].value, &cg->h[cg->n++], e) < 0)
+		if (restore_one(a, &list->members[i].value, unit != NULL, &cg->h[cg->n++], e) < 0)
 			return NULL;
 	return cg;
 }

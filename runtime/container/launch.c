@@ -263,6 +263,32 @@ static int follow(struct launch *l, struct error *e)
 	}
 }
 
+/* Whether the container may write to its cgroups: then its root is to own them on v2. */
+static bool cgroups_writable(const struct init_plan *p)
+{
+	for (size_t i = 0; i < p->mounts_len; i++)
+		if (p->mounts[i].fstype && str_has_prefix(p->mounts[i].fstype, "cgroup"))
+			return !(p->mounts[i].flags & MS_RDONLY);
+	return false;
+}
+
+static int make_cgroup(struct launch *l, struct error *e)
+{
+	struct init_plan *p = &l->plan;
+	int64_t uid;
+
+	if (cgroup_create(l->out->cgroup, e) < 0)
+		return -1;
+	uid = idmap_host_uid(&p->idmap, 0);
+	if (p->new_userns && (p->late_flags & CLONE_NEWCGROUP) && uid >= 0 && cgroups_writable(p) &&
+	    cgroup_chown(l->out->cgroup, (uid_t)uid, e) < 0)
+		return -1;
+	/* Without root, some of it may have been given up; where systemd's is, it has said now. */
+	if (geteuid() == 0 && !cgroup_needs_pid(l->out->cgroup))
+		return 0;
+	return record_update_cgroup(l->c, &l->out->state, l->out->cgroup, e);
+}
+
 /* As root: the caller's pipes go to the container's root, who can then give them to the user that
  * the program runs as (process.c, give_pipes). Root of the host is nobody in there. */
 static void give_pipes_to_container(const struct init_plan *p)
@@ -285,6 +311,8 @@ static int equip(struct launch *l, struct error *e)
 	bool ignores = true;
 	int r = 0;
 
+	if (out->cgroup && cgroup_give_pid(out->cgroup, out->pid, e) < 0)
+		return -1;
 	if (p->new_userns && geteuid() == 0)
 		give_pipes_to_container(p);
 	if (p->new_userns && idmap_start(l->a, out->pid, &p->idmap, &job, e) < 0)
@@ -303,6 +331,9 @@ static int equip(struct launch *l, struct error *e)
 		return -1;
 	if (p->spec->linux_->net_devices_len &&
 	    net_devices_move(l->a, p->spec->linux_, out->pid, &l->net_devices, e) < 0)
+		return -1;
+	/* systemd works meanwhile, too. */
+	if (out->cgroup && cgroup_needs_pid(out->cgroup) && make_cgroup(l, e) < 0)
 		return -1;
 	if (l->o->setup_network && l->o->setup_network(l->o->setup_network_ctx, out->pid, e) < 0)
 		return -1;
@@ -411,36 +442,14 @@ static void undo(struct launch *l)
 	fd_closep(&out->master);
 }
 
-/* Whether the container may write to its cgroups: then its root is to own them on v2. */
-static bool cgroups_writable(const struct init_plan *p)
-{
-	for (size_t i = 0; i < p->mounts_len; i++)
-		if (p->mounts[i].fstype && str_has_prefix(p->mounts[i].fstype, "cgroup"))
-			return !(p->mounts[i].flags & MS_RDONLY);
-	return false;
-}
-
-static int make_cgroup(struct launch *l, struct error *e)
-{
-	struct init_plan *p = &l->plan;
-	int64_t uid;
-
-	if (cgroup_create(l->out->cgroup, e) < 0)
-		return -1;
-	uid = idmap_host_uid(&p->idmap, 0);
-	if (p->new_userns && (p->late_flags & CLONE_NEWCGROUP) && uid >= 0 && cgroups_writable(p) &&
-	    cgroup_chown(l->out->cgroup, (uid_t)uid, e) < 0)
-		return -1;
-	/* Without root, some of it may have been given up. */
-	return geteuid() == 0 ? 0 : record_update_cgroup(l->c, &l->out->state, l->out->cgroup, e);
-}
-
 static int launch_steps(struct launch *l, struct error *e)
 {
 	log_debug(l->c, "container %s: state in %s/%s", l->o->id, l->out->state.root, l->o->id);
+	if (l->out->cgroup && cgroup_begin(l->out->cgroup, e) < 0)
+		return -1;
 	if (make_plan(l, e) < 0 || make_fifos(l, e) < 0 || connect_clients(l, e) < 0)
 		return -1;
-	if (l->out->cgroup && make_cgroup(l, e) < 0)
+	if (l->out->cgroup && !cgroup_needs_pid(l->out->cgroup) && make_cgroup(l, e) < 0)
 		return -1;
 	return spawn(l, e);
 }

@@ -65,7 +65,8 @@ static bool wants_cgroup(const struct cmd_context *c, const struct oci_spec *spe
 	 * is detached, or, without a pid namespace of its own, a way to find all of its processes.
 	 */
 	if (!o->bundle)
-		return o->stay || spec->linux_->resources || spec->linux_->cgroups_path ||
+		return o->stay || c->systemd_cgroup || spec->linux_->resources ||
+		       spec->linux_->cgroups_path ||
 		       !oci_spec_namespace(spec, CLONE_NEWPID);
 	return true;
 }
@@ -76,6 +77,14 @@ static bool rootless(const struct cmd_context *c, const struct container_options
 	if (c->rootless && !str_eq(c->rootless, "auto"))
 		return str_eq(c->rootless, "true");
 	return geteuid() != 0 || !o->bundle || idmap_in_user_namespace(c->arena);
+}
+
+/* Whether the caller is not root of the host, whose systemd is the system's. */
+static bool has_user_manager(const struct cmd_context *c)
+{
+	if (c->rootless && !str_eq(c->rootless, "auto"))
+		return str_eq(c->rootless, "true");
+	return geteuid() != 0 || idmap_in_user_namespace(c->arena);
 }
 
 struct container_record *record_make(struct cmd_context *c, const struct oci_spec *spec,
@@ -105,8 +114,16 @@ struct container_record *record_make(struct cmd_context *c, const struct oci_spe
 					    .id = o->id,
 					    .resources = spec->linux_->resources,
 					    .systemd = c->systemd_cgroup,
-					    .rootless = rootless(c, o) };
+					    .rootless = rootless(c, o),
+					    .annotations = spec->annotations,
+					    .annotations_len = spec->annotations_len,
+					    .user_manager = has_user_manager(c),
+					    .or_systemd = !o->bundle };
+		const char *root = state_root(c, false, e);
 
+		if (!root)
+			return NULL;
+		q.state_dir = arena_printf(c->arena, "%s/%s", root, o->id);
 		*ret_cgroup = cgroup_plan(c->arena, &q, e);
 		if (!*ret_cgroup)
 			return NULL;

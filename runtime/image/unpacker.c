@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "oci/base/file.h"
+#include "oci/base/helper.h"
 #include "oci/base/json.h"
 #include "oci/base/str.h"
 #include "runtime/init/init.h"
@@ -51,37 +52,6 @@ int unpacker_limits(struct unpacker_limits *ret, struct error *e)
 	    (!str_to_u64(entries, INT64_MAX, &ret->entries) || ret->entries == 0))
 		return err_msg(e, "MRUN_UNPACK_MAX_ENTRIES: '%s' is not a number", entries);
 	return 0;
-}
-
-/* The program, opened: beside mrun, or where it was installed. */
-static int open_program(struct arena *a, struct error *e)
-{
-	char self[4096], *slash;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	const char *beside = NULL;
-	int fd = -1;
-
-	if (n > 0) {
-		self[n] = 0;
-		slash = strrchr(self, '/');
-		if (slash) {
-			*slash = 0;
-			beside = arena_printf(a, "%s/" PROGRAM, self);
-			fd = open(beside, O_PATH | O_CLOEXEC);
-		}
-	}
-#ifdef MRUN_LIBEXECDIR
-	if (fd < 0)
-		fd = open(MRUN_LIBEXECDIR "/" PROGRAM, O_PATH | O_CLOEXEC);
-#endif
-	if (fd < 0) {
-		err_sys(e, errno, "find the helper program " PROGRAM);
-		return err_hint(e,
-				"it belongs beside mrun (%s); `make` builds it and "
-				"`make install` installs it",
-				beside ? beside : "?");
-	}
-	return fd;
 }
 
 /* Keeps capabilities across the exec for a process whose uid is not mapped to root (the host's
@@ -316,7 +286,7 @@ static int wait_for(pid_t pid, bool done, struct error *e)
 int unpacker_run(struct arena *a, const char *request, int dir, const int *fds, size_t n,
 		 const struct idmap *m, unpacker_reply *on_reply, void *arg, struct error *e)
 {
-	_cleanup_fd_ int program = open_program(a, e);
+	_cleanup_fd_ int program = helper_open(a, PROGRAM, NULL, e);
 	int req[2] = { -1, -1 }, rep[2] = { -1, -1 }, go[2] = { -1, -1 };
 	struct start s = { .program = program,
 			   .dir = dir,
