@@ -22,39 +22,20 @@
 #include "runtime/init/sync.h"
 #include "runtime/init/syscalls.h"
 
-#define ALL_DIRS_MAX 4000 /* mount(2)'s page of options, less the other ones */
+#define OPTIONS_MAX 4096 /* mount(2) takes a page of them */
 
+/* An overlay, created and not mounted yet, with lowerdir+ (Linux 6.5), which takes one directory a
+ * call and has no limit on their number. An older kernel says EINVAL, but only in the end. */
 static int overlay_context(const struct overlay_root *o, const char *upper, const char *work,
 			   struct error *e)
 {
 	_cleanup_fd_ int fs = sys_fsopen("overlay", FSOPEN_CLOEXEC);
-	char all[ALL_DIRS_MAX];
-	size_t len = 0;
-	bool plus;
 
 	if (fs < 0)
 		return err_sys(e, errno, "open an overlay file system");
-	/* lowerdir+ (Linux 6.7) takes one directory a call and has no limit on their length. */
-	plus = sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", o->lower[0], 0) == 0;
-	for (size_t i = 0; o->lower[i]; i++) {
-		int n;
-
-		if (plus) {
-			if (i > 0 &&
-			    sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", o->lower[i], 0) < 0)
-				return err_sys(e, errno, "overlay: add layer %zu", i);
-			continue;
-		}
-		n = snprintf(all + len, sizeof(all) - len, "%s%s", len ? ":" : "", o->lower[i]);
-		if (n < 0 || (size_t)n >= sizeof(all) - len)
-			return err_msg(e,
-				       "overlay: the image has too many layers (%zu) for this "
-				       "kernel",
-				       i);
-		len += (size_t)n;
-	}
-	if (!plus && sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir", all, 0) < 0)
-		return err_sys(e, errno, "overlay: set the layers");
+	for (size_t i = 0; o->lower[i]; i++)
+		if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", o->lower[i], 0) < 0)
+			return err_sys(e, errno, "overlay: add layer %zu", i);
 	if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "upperdir", upper, 0) < 0 ||
 	    sys_fsconfig(fs, FSCONFIG_SET_STRING, "workdir", work, 0) < 0)
 		return err_sys(e, errno, "overlay: set the upper directory");
@@ -63,6 +44,31 @@ static int overlay_context(const struct overlay_root *o, const char *upper, cons
 	if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return err_sys(e, errno, "mount the layers as an overlay");
 	return fd_take(&fs);
+}
+
+/* The same by mount(2), for older kernels: fsconfig(2) takes at most 255 characters, this a page.
+ * It is mounted over its own first layer, the one place that is sure to be there and reachable. */
+static int overlay_by_options(const struct overlay_root *o, const char *upper, const char *work,
+			      struct error *e)
+{
+	char options[OPTIONS_MAX];
+	int len = snprintf(options, sizeof(options),
+			   "userxattr,upperdir=%s,workdir=%s,lowerdir=", upper, work);
+	int mnt;
+
+	for (size_t i = 0; o->lower[i]; i++) {
+		len += snprintf(options + len, sizeof(options) - (size_t)len, "%s%s", i ? ":" : "",
+				o->lower[i]);
+		if ((size_t)len >= sizeof(options))
+			return err_msg(e,
+				       "overlay: the image has too many layers (%zu) for this "
+				       "kernel",
+				       i);
+	}
+	if (mount("overlay", o->lower[0], "overlay", 0, options) < 0)
+		return err_sys(e, errno, "mount the layers as an overlay");
+	mnt = open(o->lower[0], O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return mnt < 0 ? err_sys(e, errno, "open the overlay") : mnt;
 }
 
 /* An upper directory in memory, for where the cache's file system cannot hold one. */
@@ -105,39 +111,49 @@ static int attach_here(int mnt, struct error *e)
 	return 0;
 }
 
+static int overlay_try(const struct overlay_root *o, const char *upper, const char *work,
+		       struct error *e)
+{
+	_cleanup_fd_ int fs = overlay_context(o, upper, work, e), mnt = -1;
+
+	if (fs < 0)
+		return e->code == EINVAL ? overlay_by_options(o, upper, work, e) : -1;
+	mnt = sys_fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	if (mnt < 0)
+		return err_sys(e, errno, "mount the overlay");
+	return attach_here(mnt, e) < 0 ? -1 : fd_take(&mnt);
+}
+
 static int overlay_mount(const struct init_plan *p, struct error *e)
 {
 	const struct overlay_root *o = p->options->overlay;
-	_cleanup_fd_ int fs = -1, mnt = -1;
+	_cleanup_fd_ int mnt = -1;
+	struct error first;
 
 	if (o->fuse) {
 		mnt = fuse_mount(p, e);
 		return mnt < 0 || attach_here(mnt, e) < 0 ? -1 : fd_take(&mnt);
 	}
-	fs = overlay_context(o, arena_printf(p->arena, "%s/u", o->slot_name),
-			     arena_printf(p->arena, "%s/w", o->slot_name), e);
-	if (fs < 0) {
-		/* The cache lies on a file system that cannot hold an upper directory: another
-		 * container's overlay, for one. */
-		struct error first = *e;
-
-		if (tmpfs_upper(e) == 0) {
-			fs = overlay_context(o, "/tmp/u", "/tmp/w", e);
-			/* The overlay holds it; a source of -v may lie in what it covers. */
-			umount2("/tmp", MNT_DETACH);
-		}
-		if (fs < 0) {
-			*e = first;
-			e->code = EOPNOTSUPP; /* image mode: try something else */
-			return -1;
-		}
-		dprintf(STDERR_FILENO, "mrun: what the container writes is kept in memory: the "
-				       "layer cache's file system cannot hold an overlay\n");
+	mnt = overlay_try(o, arena_printf(p->arena, "%s/u", o->slot_name),
+			  arena_printf(p->arena, "%s/w", o->slot_name), e);
+	if (mnt >= 0)
+		return fd_take(&mnt);
+	/* The cache lies on a file system that cannot hold an upper directory: another container's
+	 * overlay, for one. */
+	first = *e;
+	if (tmpfs_upper(e) == 0) {
+		mnt = overlay_try(o, "/tmp/u", "/tmp/w", e);
+		/* The overlay holds it; a source of -v may lie in what it covers. */
+		umount2("/tmp", MNT_DETACH);
 	}
-	mnt = sys_fsmount(fs, FSMOUNT_CLOEXEC, 0);
-	if (mnt < 0)
-		return err_sys(e, errno, "mount the overlay");
-	return attach_here(mnt, e) < 0 ? -1 : fd_take(&mnt);
+	if (mnt < 0) {
+		*e = first;
+		e->code = EOPNOTSUPP; /* image mode: try something else */
+		return -1;
+	}
+	dprintf(STDERR_FILENO, "mrun: what the container writes is kept in memory: the layer "
+			       "cache's file system cannot hold an overlay\n");
+	return fd_take(&mnt);
 }
 
 static uint64_t mount_id(const char *path)
