@@ -362,6 +362,7 @@ static int spawn_once(struct launch *l, int cgroup_fd, struct error *e)
 	}
 	l->sync = pair[0];
 	l->plan.sync_fd = pair[1];
+	l->plan.parent_fd = pair[0];
 	l->out->pid = init_spawn(&l->plan, cgroup_fd, l->sync, &l->out->pidfd, e);
 	fd_closep(&l->plan.sync_fd);
 	if (l->out->pid < 0) {

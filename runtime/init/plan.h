@@ -97,6 +97,7 @@ struct init_plan {
 	bool terminal;
 	unsigned short rows, cols;
 	int sync_fd;		 /* the child's end of the pair with the parent */
+	int parent_fd;		 /* the parent's end, which the child closes */
 	int start_fd, result_fd; /* create: FIFOs that start writes to and reads from; else -1 */
 	int console_fd;		 /* connected console socket, -1: the terminal goes to the parent */
 	bool hooks_runtime;	 /* the parent has prestart or createRuntime hooks to run */

@@ -122,6 +122,7 @@ static _Noreturn void in_between(struct init_plan *p, int cgroup_fd)
 	pid_t pid;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(p->parent_fd);
 	err_clear(&e);
 	if (join_all(p, &e) < 0)
 		goto failed;
@@ -147,8 +148,11 @@ pid_t init_spawn(struct init_plan *p, int cgroup_fd, int sync, int *ret_pidfd, s
 	*ret_pidfd = -1;
 	if (!p->joins_len) {
 		pid = do_clone(p, 0, cgroup_fd, ret_pidfd);
-		if (pid == 0)
+		if (pid == 0) {
+			/* With a copy of it open, the parent's death would never be seen. */
+			close(p->parent_fd);
 			init_main(p);
+		}
 		return pid < 0 ? namespaces_explain(p->clone_flags, errno, e) : pid;
 	}
 	middle = fork();
