@@ -70,7 +70,7 @@ alone() { # SCRIPT, in a mount namespace of its own
 	doctor
 	agrees
 	for name in kernel architecture seccomp 'memory files' 'user namespaces' 'subordinate ids' HOME store \
-		cache XDG_RUNTIME_DIR overlay /proc /sys mrun-unpack network cgroups; do
+		cache XDG_RUNTIME_DIR overlay /proc /sys mrun-unpack network cgroups systemd; do
 		jq -e --arg n "$name" 'any(.checks[]; .name == $n)' doctor.json >/dev/null || {
 			echo "no line for $name" >&2
 			return 1

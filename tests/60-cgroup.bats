@@ -278,9 +278,6 @@ need_v2_namespace() {
 	run "$TOOL" run "$S" "$ID" -p user.slice:mrun:c1 -- true
 	[ "$status" -eq 125 ]
 	[[ "$output" == *"linux.cgroupsPath"*"--systemd-cgroup"* ]]
-	run "$TOOL" run "$S" "$ID" -s -- true
-	[ "$status" -eq 125 ]
-	[[ "$output" == *"systemd"*"not have it yet"* ]]
 	resources '{"pids":{"limit":5}}'
 	run "$TOOL" run "$S" "$ID" -d -R "$T/resources.json" -- true
 	[ "$status" -eq 125 ]

@@ -14,10 +14,10 @@
 #include "runtime/cgroup/internal.h"
 #include "runtime/cgroup/systemd.h"
 
-#define DELEGATE_USER                                            \
+#define DELEGATE_USER                                                        \
 	"as root put [Service] and Delegate=cpu cpuset io memory pids into " \
 	"/etc/systemd/system/user@.service.d/delegate.conf and log in again"
-#define DELEGATE_HINT                                                                       \
+#define DELEGATE_HINT \
 	"delegate it: run `systemd-run --user --scope -p Delegate=yes mrun …`, or " DELEGATE_USER
 #define V1_HINT                                                                                 \
 	"cgroup v1 has no delegation to users: run as root, leave the limit out, or boot with " \

@@ -28,7 +28,7 @@ struct cgroup_request {
 	bool rootless; /* no error when no cgroup can be made and no limit was asked for */
 
 	/* The systemd driver's. */
-	const char *state_dir;		    /* the container's own: what its unit is known by */
+	const char *state_dir;		     /* the container's own: what its unit is known by */
 	const struct json_pair *annotations; /* org.systemd.property.* among them */
 	size_t annotations_len;
 	bool user_manager; /* the caller's user manager, if there is one; else the system's */

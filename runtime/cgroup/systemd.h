@@ -91,7 +91,8 @@ uid_t systemd_uid(struct arena *a);
 bool systemd_user_manager(struct arena *a);
 
 /* A request: an object to which the caller adds what it wants and which systemd_request_end()
- * makes a line of. OPERATION: "start", "set", "stop", "attach", "probe" (runtime/systemd/main.c). */
+ * makes a line of. OPERATION: "start", "set", "stop", "attach", "probe" (runtime/systemd/main.c).
+ */
 struct json_out *systemd_request(struct arena *a, const char *operation, bool user);
 char *systemd_request_end(struct json_out *o);
 void systemd_request_properties(struct json_out *o, const struct systemd_properties *p);

@@ -24,8 +24,8 @@
 #include "runtime/cgroup/systemd.h"
 
 #define PROGRAM "mrun-systemd"
-#define HINT                                                                                       \
-	"it is built where libsystemd's headers are (scripts/install-deps installs them, then "    \
+#define HINT                                                                                    \
+	"it is built where libsystemd's headers are (scripts/install-deps installs them, then " \
 	"`make`) and belongs beside mrun; without it leave out --systemd-cgroup"
 #define REPLY_MAX (1u << 16)
 /* Longer than the program itself waits for systemd. */

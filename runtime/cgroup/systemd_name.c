@@ -28,8 +28,7 @@ static char *escape(struct arena *a, const char *s, bool (*keep)(char c), const 
 		if (keep(*s))
 			*out++ = *s;
 		else
-			out += snprintf(out, 5, "%s%02x", introducer,
-					(unsigned)(unsigned char)*s);
+			out += snprintf(out, 5, "%s%02x", introducer, (unsigned)(unsigned char)*s);
 	*out = 0;
 	return r;
 }
@@ -92,15 +91,17 @@ int systemd_unit_parse(struct arena *a, const char *path, const char *id, bool u
 				"linux.cgroupsPath: expected it to be of format "
 				"\"slice:prefix:name\" for systemd cgroups, got \"%s\" instead",
 				path);
-			return err_hint(e, "as in system.slice:mrun:%s, or leave out "
-					   "--systemd-cgroup",
+			return err_hint(e,
+					"as in system.slice:mrun:%s, or leave out "
+					"--systemd-cgroup",
 					id);
 		}
 		slice = parts[0];
 		prefix = parts[1];
 		name = parts[2];
 		if (!*name)
-			return err_msg(e, "linux.cgroupsPath: '%s' has no name behind the second ':'",
+			return err_msg(e,
+				       "linux.cgroupsPath: '%s' has no name behind the second ':'",
 				       path);
 	}
 	if (!*slice)
@@ -109,14 +110,14 @@ int systemd_unit_parse(struct arena *a, const char *path, const char *id, bool u
 		slice = "-.slice";
 	if (!systemd_slice_path(a, slice)) {
 		err_msg(e, "linux.cgroupsPath: '%s' is not the name of a slice", slice);
-		return err_hint(e, "a-b.slice is a slice within a.slice, -.slice the one above all");
+		return err_hint(e,
+				"a-b.slice is a slice within a.slice, -.slice the one above all");
 	}
 	ret->slice = arena_strdup(a, slice);
-	ret->name = escape(a,
-			   systemd_unit_is_slice(name)
-				   ? name
-				   : arena_printf(a, "%s-%s.scope", prefix, name),
-			   is_unit_char, "\\x");
+	ret->name = escape(
+		a,
+		systemd_unit_is_slice(name) ? name : arena_printf(a, "%s-%s.scope", prefix, name),
+		is_unit_char, "\\x");
 	if (systemd_unit_is_slice(name) && !systemd_slice_path(a, ret->name))
 		return err_msg(e, "linux.cgroupsPath: '%s' is not the name of a slice", name);
 	return check_name(ret->name, path && *path ? path : NULL, e);

@@ -102,7 +102,8 @@ static int check_name(const char *name, const char *where, struct error *e)
 		return err_msg(e, "%s: '%.80s' is not the name of a property", where, name);
 	if (str_list_has((char *const *)(uintptr_t)ours, name)) {
 		err_msg(e, "%s: %s cannot be changed: mrun sets it", where, name);
-		return err_hint(e, "linux.cgroupsPath (slice:prefix:name) says where the unit lies");
+		return err_hint(e,
+				"linux.cgroupsPath (slice:prefix:name) says where the unit lies");
 	}
 	return 0;
 }
@@ -238,8 +239,7 @@ static int memory_v2(struct arena *a, const struct oci_memory *m, const struct s
 	if ((sum || limit == -1) && convert_swap(sum ? known : limit, sum, &swap, e) < 0)
 		return -1;
 	if (swap != -2)
-		systemd_property_u64(a, p, "MemorySwapMax",
-				     swap < 0 ? UINT64_MAX : (uint64_t)swap);
+		systemd_property_u64(a, p, "MemorySwapMax", swap < 0 ? UINT64_MAX : (uint64_t)swap);
 	return 0;
 }
 
@@ -265,9 +265,9 @@ static void unified(struct arena *a, const struct json_pair *u, struct systemd_p
 		const char *key, *name;
 		unsigned since;
 	} limits[] = {
-		{ "cpu.weight", "CPUWeight", 0 },     { "memory.high", "MemoryHigh", 0 },
-		{ "memory.low", "MemoryLow", 0 },     { "memory.min", "MemoryMin", 240 },
-		{ "memory.max", "MemoryMax", 0 },     { "memory.swap.max", "MemorySwapMax", 0 },
+		{ "cpu.weight", "CPUWeight", 0 }, { "memory.high", "MemoryHigh", 0 },
+		{ "memory.low", "MemoryLow", 0 }, { "memory.min", "MemoryMin", 240 },
+		{ "memory.max", "MemoryMax", 0 }, { "memory.swap.max", "MemorySwapMax", 0 },
 		{ "pids.max", "TasksMax", 0 },
 	};
 	const char *v = u->value ? u->value + strspn(u->value, " \t") : "";
@@ -339,10 +339,10 @@ static struct json_value *device_entry(struct arena *a, const char *name, uint32
 	struct json_value *pair = list(a, 2);
 
 	pair->members[0].value = *scalar(a, JSON_STRING, name);
-	pair->members[1].value = *scalar(a, JSON_STRING,
-					 arena_printf(a, "%s%s%s", access & DEV_READ ? "r" : "",
-						      access & DEV_WRITE ? "w" : "",
-						      access & DEV_MKNOD ? "m" : ""));
+	pair->members[1].value =
+		*scalar(a, JSON_STRING,
+			arena_printf(a, "%s%s%s", access & DEV_READ ? "r" : "",
+				     access & DEV_WRITE ? "w" : "", access & DEV_MKNOD ? "m" : ""));
 	return pair;
 }
 

@@ -418,12 +418,9 @@ static bool in_range(const struct node *n, char type)
 		char type;
 		uint64_t most, least; /* magnitudes */
 	} ranges[] = {
-		{ 'y', UINT8_MAX, 0 },
-		{ 'n', INT16_MAX, INT16_MAX + 1ull },
-		{ 'q', UINT16_MAX, 0 },
-		{ 'i', INT32_MAX, INT32_MAX + 1ull },
-		{ 'u', UINT32_MAX, 0 },
-		{ 'x', INT64_MAX, INT64_MAX + 1ull },
+		{ 'y', UINT8_MAX, 0 },	{ 'n', INT16_MAX, INT16_MAX + 1ull },
+		{ 'q', UINT16_MAX, 0 }, { 'i', INT32_MAX, INT32_MAX + 1ull },
+		{ 'u', UINT32_MAX, 0 }, { 'x', INT64_MAX, INT64_MAX + 1ull },
 		{ 't', UINT64_MAX, 0 },
 	};
 
@@ -433,11 +430,10 @@ static bool in_range(const struct node *n, char type)
 	return false;
 }
 
-static bool check(struct parser *p, const struct node *n, const char *type,
-			  struct json_value *ret);
+static bool check(struct parser *p, const struct node *n, const char *type, struct json_value *ret);
 
 static bool check_items(struct parser *p, const struct node *n, const char *type,
-				struct json_value *ret)
+			struct json_value *ret)
 {
 	bool array = *type == 'a';
 	const char *t = type + 1;
@@ -462,14 +458,13 @@ static bool check_items(struct parser *p, const struct node *n, const char *type
 	return true;
 }
 
-static bool check(struct parser *p, const struct node *n, const char *type,
-			  struct json_value *ret)
+static bool check(struct parser *p, const struct node *n, const char *type, struct json_value *ret)
 {
 	bool fits = false;
 
 	if (n->given && !str_eq(n->given, type))
 		return refuse(p, arena_printf(p->a, "a value of type %s where %s belongs", n->given,
-					    type));
+					      type));
 	switch (*type) {
 	case 'a':
 	case '(':

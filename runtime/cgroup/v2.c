@@ -132,7 +132,8 @@ int v2_create(struct cgroup *cg, struct hierarchy *h, uint32_t needed, struct er
 		return -1;
 	if (!str_eq(h->path, "/")) {
 		/* Without root, higher than the parent is rarely ours: go there only if it matters.
-		 * A hybrid host's v2 side is left as it is, and systemd has delegated all it knows. */
+		 * A hybrid host's v2 side is left as it is, and systemd has delegated all it knows.
+		 */
 		if (cg->layout != LAYOUT_UNIFIED || cg->systemd)
 			wanted = 0;
 		else if (cg->rootless)

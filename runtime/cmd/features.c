@@ -5,6 +5,7 @@
 
 #include "oci/base/str.h"
 #include "oci/spec/spec.h"
+#include "runtime/cgroup/cgroup.h"
 #include "runtime/cmd/cmd.h"
 #include "runtime/cmd/options.h"
 #include "runtime/init/mount_options.h"
@@ -88,8 +89,9 @@ static void linux_part(struct arena *a, struct json_out *o)
 	json_out_object(o);
 	json_out_kbool(o, "v1", true);
 	json_out_kbool(o, "v2", true);
-	json_out_kbool(o, "systemd", false);
-	json_out_kbool(o, "systemdUser", false);
+	/* By a program of its own, which a build without libsystemd does not have. */
+	json_out_kbool(o, "systemd", cgroup_systemd_available(a));
+	json_out_kbool(o, "systemdUser", cgroup_systemd_available(a));
 	json_out_kbool(o, "rdma", true);
 	json_out_object_end(o);
 	seccomp(a, o);

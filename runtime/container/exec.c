@@ -217,8 +217,8 @@ static int plan_cgroup(struct exec *x, struct error *e)
 		if (!x->cgroup)
 			return -1;
 	}
-	x->plan.parent_moves = (x->o->cgroups && *x->o->cgroups) ||
-			       (x->cgroup && cgroup_needs_manager(x->cgroup));
+	x->plan.parent_moves =
+		(x->o->cgroups && *x->o->cgroups) || (x->cgroup && cgroup_needs_manager(x->cgroup));
 	if (x->plan.parent_moves && !x->cgroup)
 		return err_msg(e, "--cgroup: the container has no cgroup");
 	if (!x->cgroup || x->plan.parent_moves)

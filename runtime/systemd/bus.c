@@ -22,7 +22,8 @@ int bus_failed(struct error *e, int r, const sd_bus_error *b, const char *fmt, .
 		return err_sys(e, r < 0 ? -r : EIO, "%s", what);
 	err_msg(e, "%s: %s", what, b->message);
 	e->code = sd_bus_error_get_errno(b);
-	if (sd_bus_error_has_name(b, "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired") ||
+	if (sd_bus_error_has_name(b,
+				  "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired") ||
 	    sd_bus_error_has_name(b, SD_BUS_ERROR_ACCESS_DENIED))
 		err_hint(e, "this systemd does not take orders from you: without root it is your "
 			    "own manager (systemctl --user) that can be asked");
@@ -79,9 +80,10 @@ static int no_manager(bool user, const char *tried, int code, struct error *e)
 	err_msg(e, "reach systemd%s: %s", user ? "'s manager of your user" : "", tried);
 	e->code = code;
 	if (user)
-		return err_hint(e, "log in through a session of its own (ssh, machinectl shell), or "
-				   "as root run `loginctl enable-linger USER`; after su, set "
-				   "XDG_RUNTIME_DIR=/run/user/UID. Or leave out --systemd-cgroup");
+		return err_hint(e,
+				"log in through a session of its own (ssh, machinectl shell), or "
+				"as root run `loginctl enable-linger USER`; after su, set "
+				"XDG_RUNTIME_DIR=/run/user/UID. Or leave out --systemd-cgroup");
 	return err_hint(e, "this takes a host whose init is systemd, with a bus (Debian: dbus). Or "
 			   "leave out --systemd-cgroup and give linux.cgroupsPath as a path");
 }

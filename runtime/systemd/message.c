@@ -99,8 +99,8 @@ static int append(struct arena *a, sd_bus_message *msg, const char *type,
 	if (depth > DEPTH_MAX || v->type != JSON_ARRAY)
 		return -EINVAL;
 	r = array ? sd_bus_message_open_container(msg, 'a', t)
-		  : sd_bus_message_open_container(
-			    msg, 'r', arena_strndup(a, t, type_length(type) - 2));
+		  : sd_bus_message_open_container(msg, 'r',
+						  arena_strndup(a, t, type_length(type) - 2));
 	for (size_t i = 0; r >= 0 && i < v->len; i++) {
 		size_t len = type_length(t);
 

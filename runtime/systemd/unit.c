@@ -82,8 +82,8 @@ static char *unit_path(struct manager *m, const char *unit)
 static const char *active_state(struct manager *m, const char *unit)
 {
 	struct error ignored;
-	const char *s = manager_string(m, unit_path(m, unit), INTERFACE_UNIT, "ActiveState",
-				       &ignored);
+	const char *s =
+		manager_string(m, unit_path(m, unit), INTERFACE_UNIT, "ActiveState", &ignored);
 
 	return s ? s : "";
 }
@@ -219,9 +219,9 @@ int unit_start(struct manager *m, const char *unit, const struct json_value *pro
 		reset_failed(m, unit);
 		return -1;
 	}
-	*ret_cgroup = manager_string(m, unit_path(m, unit),
-				     slice ? MANAGER ".Slice" : MANAGER ".Scope", "ControlGroup",
-				     e);
+	*ret_cgroup =
+		manager_string(m, unit_path(m, unit), slice ? MANAGER ".Slice" : MANAGER ".Scope",
+			       "ControlGroup", e);
 	return *ret_cgroup ? 0 : -1;
 }
 

@@ -47,8 +47,7 @@ int unit_start(struct manager *m, const char *unit, const struct json_value *pro
 	       int64_t pid, char **ret_cgroup, struct error *e);
 int unit_set(struct manager *m, const char *unit, const struct json_value *properties,
 	     struct error *e);
-int unit_attach(struct manager *m, const char *unit, const char *sub, int64_t pid,
-		struct error *e);
+int unit_attach(struct manager *m, const char *unit, const char *sub, int64_t pid, struct error *e);
 /* Stops UNIT if MARK is among its Documentation= and takes a failed one away; one that is missing
  * or somebody else's is left alone. */
 int unit_stop(struct manager *m, const char *unit, const char *mark, struct error *e);

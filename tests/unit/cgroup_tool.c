@@ -1,10 +1,10 @@
 /*
  * Drives the cgroup room alone, for tests/60-cgroup.bats and for the guest with pure cgroup v2:
- *   cgroup-tool run STATE ID [-p PATH] [-R FILE] [-j join|attach|clone] [-r] [-s] [-d] -- CMD…
+ *   cgroup-tool run STATE ID [-p PATH] [-R FILE] [-j join|attach|clone] [-r] [-d] -- CMD…
  *       plan, save, create, save, start CMD in it, wait; exits with CMD's code (125: failed before)
  *   cgroup-tool set STATE FILE | freeze | thaw | frozen | kill N | pids | stats | oom | info |
  *       delete MS | save | chown UID | exec SUB INIT CMD… (each but set: VERB STATE ARGS)
- * -j: which way the child enters; -r rootless; -s systemd; -d disabled.
+ * -j: which way the child enters; -r rootless; -d disabled.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -155,7 +155,7 @@ static int run(int argc, char **argv)
 
 	argv += 3;
 	argc -= 3;
-	while ((c = getopt(argc, argv, "+p:R:j:rsd")) != -1) {
+	while ((c = getopt(argc, argv, "+p:R:j:rd")) != -1) {
 		if (c == 'p')
 			r.path = optarg;
 		else if (c == 'R')
@@ -164,8 +164,6 @@ static int run(int argc, char **argv)
 			how = optarg;
 		else if (c == 'r')
 			r.rootless = true;
-		else if (c == 's')
-			r.systemd = true;
 		else if (c == 'd')
 			r.disabled = true;
 		else
