@@ -133,8 +133,8 @@ static int seconds_to_usec(struct arena *a, const char *where, const char **name
 	if ((dot && *dot) || !str_to_u64(*digits ? digits : "0", UINT64_MAX / SECOND - 1, &whole))
 		return err_msg(e, "%s: '%s' is not a number of seconds", where, text);
 	*type = "t";
-	*value = scalar(a, JSON_NUMBER,
-			arena_printf(a, "%llu", (unsigned long long)(whole * SECOND + usec)));
+	usec += whole * SECOND;
+	*value = scalar(a, JSON_NUMBER, arena_printf(a, "%llu", (unsigned long long)usec));
 	return 0;
 }
 

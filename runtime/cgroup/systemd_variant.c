@@ -156,7 +156,9 @@ static struct node *parse_string(struct parser *p, struct node *n)
 			continue;
 		}
 		known = strchr(letters, c);
-		out[len++] = known ? meaning[known - letters] : c;
+		if (known)
+			c = meaning[known - letters];
+		out[len++] = c;
 	}
 }
 

@@ -54,8 +54,11 @@ static int overlay_by_options(const struct overlay_root *o, const char *upper, c
 	char options[OPTIONS_MAX];
 	int len = snprintf(options, sizeof(options),
 			   "userxattr,upperdir=%s,workdir=%s,lowerdir=", upper, work);
+	const char *place = o->lower[0];
 	int mnt;
 
+	if (!place)
+		return err_msg(e, "overlay: there is no layer");
 	for (size_t i = 0; o->lower[i]; i++) {
 		len += snprintf(options + len, sizeof(options) - (size_t)len, "%s%s", i ? ":" : "",
 				o->lower[i]);
@@ -65,9 +68,9 @@ static int overlay_by_options(const struct overlay_root *o, const char *upper, c
 				       "kernel",
 				       i);
 	}
-	if (mount("overlay", o->lower[0], "overlay", 0, options) < 0)
+	if (mount("overlay", place, "overlay", 0, options) < 0)
 		return err_sys(e, errno, "mount the layers as an overlay");
-	mnt = open(o->lower[0], O_PATH | O_DIRECTORY | O_CLOEXEC);
+	mnt = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return mnt < 0 ? err_sys(e, errno, "open the overlay") : mnt;
 }
 
