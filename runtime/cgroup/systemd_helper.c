@@ -36,15 +36,14 @@ uid_t systemd_uid(struct arena *a)
 {
 	struct error ignored;
 	char *text, *save = NULL;
-	unsigned inside, outside, n;
+	uint32_t m[3]; /* inside, outside, how many */
 	uid_t uid = geteuid();
 
 	if (file_read(a, AT_FDCWD, "/proc/self/uid_map", 65536, &text, NULL, &ignored) < 0)
 		return uid;
 	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
-		if (sscanf(l, "%u %u %u", &inside, &outside, &n) == 3 && uid >= inside &&
-		    uid - inside < n)
-			return outside + (uid - inside);
+		if (str_fields_u32(l, m, 3) && uid >= m[0] && uid - m[0] < m[2])
+			return m[1] + (uid - m[0]);
 	return uid;
 }
 
