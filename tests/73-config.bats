@@ -81,6 +81,8 @@ refuses() { # JQ TEXT
 	[ "$(see '.process.noNewPrivileges = false' 'grep NoNewPrivs /proc/self/status | cut -f2')" = 0 ]
 	[ "$(see '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 99, hard: 100}, {type: "RLIMIT_CORE", soft: 0, hard: 0}]' 'ulimit -Sn; ulimit -Hn; ulimit -c' | tr '\n' ' ')" = "99 100 0 " ]
 	[ "$(see '.process.oomScoreAdj = 321' 'cat /proc/self/oom_score_adj')" = 321 ]
+	# Also where the first process becomes another user.
+	[ "$(see '.process.oomScoreAdj = 322 | .linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings' 'cat /proc/self/oom_score_adj')" = 322 ]
 	refuses '.process.rlimits = [{type: "RLIMIT_X", soft: 1, hard: 1}]' 'process.rlimits[0].type'
 	refuses '.process.rlimits = [{type: "RLIMIT_CORE", soft: 2, hard: 1}]' 'process.rlimits[0]'
 }

@@ -192,7 +192,8 @@ _Noreturn void exec_join_main(struct exec_plan *p)
 
 	err_clear(&e);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (join_cgroup(p, &e) < 0 || attributes_write_proc(&p->process, p->proc, &e) < 0)
+	if (join_cgroup(p, &e) < 0 || attributes_oom_score(&p->process, p->proc, 0, &e) < 0 ||
+	    attributes_write_proc(&p->process, p->proc, &e) < 0)
 		goto failed;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) {
 		err_sys(&e, errno, "prctl");

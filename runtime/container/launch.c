@@ -24,6 +24,7 @@
 #include "runtime/container/log.h"
 #include "runtime/container/fuse.h"
 #include "runtime/container/record.h"
+#include "runtime/init/attributes.h"
 #include "runtime/init/hooks.h"
 #include "runtime/init/init.h"
 #include "runtime/init/mounts.h"
@@ -302,6 +303,16 @@ static void give_pipes_to_container(const struct init_plan *p)
 			return;
 }
 
+static int set_oom_score(const struct launch *l, struct error *e)
+{
+	_cleanup_fd_ int proc = -1;
+
+	if (!l->plan.process.spec->oom_score_adj)
+		return 0;
+	proc = process_open_proc(e);
+	return proc < 0 ? -1 : attributes_oom_score(&l->plan.process, proc, l->out->pid, e);
+}
+
 /* What the parent does for the child before it may go on. */
 static int equip(struct launch *l, struct error *e)
 {
@@ -319,7 +330,7 @@ static int equip(struct launch *l, struct error *e)
 		return -1;
 	/* newuidmap and newgidmap work meanwhile. */
 	if (state_write_init(&out->state, out->pid, &ignores, e) < 0 ||
-	    process_limits(&p->process, out->pid, e) < 0)
+	    process_limits(&p->process, out->pid, e) < 0 || set_oom_score(l, e) < 0)
 		r = -1;
 	if (p->new_userns) {
 		struct error second;

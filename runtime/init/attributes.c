@@ -80,12 +80,16 @@ static int set_label(int proc, const char *label, bool apparmor, struct error *e
 	return write_proc(proc, "self/attr/exec", value, e);
 }
 
-static int set_oom_score(const struct process_plan *p, int proc, struct error *e)
+int attributes_oom_score(const struct process_plan *p, int proc, pid_t pid, struct error *e)
 {
-	char value[16];
+	char value[16], file[40] = "self/oom_score_adj";
 
+	if (!p->spec->oom_score_adj)
+		return 0;
+	if (pid)
+		snprintf(file, sizeof(file), "%d/oom_score_adj", (int)pid);
 	snprintf(value, sizeof(value), "%d", *p->spec->oom_score_adj);
-	if (write_proc(proc, "self/oom_score_adj", value, e) == 0)
+	if (write_proc(proc, file, value, e) == 0)
 		return 0;
 	/* Lowering it below the caller's own needs CAP_SYS_RESOURCE of the host: rootless clients
 	 * ask for it all the same, and the container is no worse off than its caller. */
@@ -96,8 +100,6 @@ int attributes_write_proc(const struct process_plan *p, int proc, struct error *
 {
 	const struct oci_process *s = p->spec;
 
-	if (s->oom_score_adj && set_oom_score(p, proc, e) < 0)
-		return -1;
 	if (s->apparmor_profile && *s->apparmor_profile &&
 	    !str_eq(s->apparmor_profile, "unconfined")) {
 		if (access("/sys/module/apparmor/parameters/enabled", F_OK) != 0)

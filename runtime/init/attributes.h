@@ -5,8 +5,11 @@
 
 #include "runtime/init/plan.h"
 
-/* OOM score and security labels of the calling process, through PROC, a verified descriptor of the
- * host's /proc. They survive a fork. */
+/* process.oomScoreAdj of process PID (0: the caller), through PROC, a verified descriptor of the
+ * host's /proc. Of a container's first process only its parent may set it: in a user namespace that
+ * process has changed its user, and its files in /proc are root's then. It survives a fork. */
+int attributes_oom_score(const struct process_plan *p, int proc, pid_t pid, struct error *e);
+/* Security labels of the calling process, likewise. */
 int attributes_write_proc(const struct process_plan *p, int proc, struct error *e);
 /* All the others, on the calling process. */
 int attributes_apply(const struct process_plan *p, struct error *e);

@@ -233,7 +233,7 @@ static bool needs_proc(const struct init_plan *p)
 {
 	const struct oci_process *s = p->spec->process;
 
-	return (p->late_flags & CLONE_NEWTIME) || p->spec->linux_->sysctl_len || s->oom_score_adj ||
+	return (p->late_flags & CLONE_NEWTIME) || p->spec->linux_->sysctl_len ||
 	       s->apparmor_profile || s->selinux_label;
 }
 
