@@ -93,6 +93,7 @@ static struct oci_process *make_process(struct arena *a, const struct oci_image_
 	p->terminal = o->tty;
 	p->user = ARENA_NEW(a, struct oci_user);
 	p->no_new_privileges = o->no_new_privileges;
+	p->oom_score_adj = o->oom_score_adj;
 	p->rlimits = o->rlimits;
 	p->rlimits_len = o->rlimits_len;
 	c->bounding = o->caps ? o->caps : spec_caps(a, NULL, NULL, e);
@@ -282,6 +283,7 @@ struct oci_spec *spec_from_image(struct arena *a, const struct oci_image_config 
 
 	s->oci_version = arena_strdup(a, OCI_SPEC_VERSION);
 	s->hostname = arena_strdup(a, o->hostname);
+	s->domainname = o->domainname ? arena_strdup(a, o->domainname) : NULL;
 	s->root = ARENA_NEW(a, struct oci_root);
 	s->root->path = arena_strdup(a, "rootfs");
 	s->root->readonly = o->read_only;

@@ -21,6 +21,8 @@ struct spec_options {
 	char *const *env;	/* "K=V" sets, "K" removes; NULL-terminated, may be NULL */
 	const char *workdir;	/* absolute; NULL: the image's */
 	const char *hostname;	/* never NULL */
+	const char *domainname; /* NULL: none */
+	const int32_t *oom_score_adj;
 	bool tty, read_only, no_new_privileges;
 	bool private_net, private_pid, private_ipc, private_user;
 	bool gid5;		 /* gid 5 is mapped: /dev/pts gets it */

@@ -334,6 +334,10 @@ static int start(struct run *r, struct error *e)
 	spec = spec_from_image(r->a, r->image.config, &p->spec, &r->warnings, e);
 	if (!spec || write_cidfile(r, e) < 0)
 		return -1;
+	if (r->opt.cgroup_parent)
+		spec->linux_->cgroups_path =
+			arena_printf(r->a, r->c->systemd_cgroup ? "%s:mrun:%s" : "%s/%s",
+				     r->opt.cgroup_parent, r->state_id);
 	if ((p->keep_record || r->opt.detach) && !(o.slot = slot_path(r->a, &r->slot, e)))
 		return -1;
 	if (r->opt.detach) {

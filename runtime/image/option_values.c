@@ -1,4 +1,4 @@
-/* The smaller values of the command line: variables, limits, pairs, signals, resources. */
+/* The smaller values of the command line: variables, limits, pairs, signals. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +12,6 @@
 #include "runtime/image/options.h"
 
 #define MAX_ENV_FILE (4u * 1024 * 1024)
-#define MIN_MEMORY (6 << 20) /* docker's: less does not start a program */
-#define CPU_PERIOD 100000
 
 int value_env(struct arena *a, const char *s, struct strlist *l, struct error *e)
 {
@@ -63,6 +61,27 @@ int value_env_file(struct arena *a, const char *path, struct strlist *l, struct 
 			strlist_add(a, l, line);
 		else if (getenv(line))
 			strlist_add(a, l, arena_printf(a, "%s=%s", line, getenv(line)));
+	}
+	return 0;
+}
+
+int value_label_file(struct arena *a, const char *path, struct strlist *l, struct error *e)
+{
+	char *text, *line;
+	size_t len;
+
+	if (file_read(a, AT_FDCWD, path, MAX_ENV_FILE, &text, &len, e) < 0)
+		return err_wrap(e, "--label-file");
+	if (memchr(text, 0, len))
+		return err_msg(e, "--label-file %s: a NUL byte in it", path);
+	while ((line = strsep(&text, "\n"))) {
+		size_t n = strlen(line);
+
+		if (n && line[n - 1] == '\r')
+			line[n - 1] = 0;
+		line += strspn(line, " \t");
+		if (*line && *line != '#')
+			strlist_add(a, l, line);
 	}
 	return 0;
 }
@@ -154,114 +173,4 @@ int value_signal(const char *s)
 	return strcasecmp(name, "RTMIN") == 0	? SIGRTMIN
 	       : strcasecmp(name, "RTMAX") == 0 ? SIGRTMAX
 						: 0;
-}
-
-static const int64_t *new_i64(struct arena *a, int64_t v)
-{
-	int64_t *p = ARENA_NEW(a, int64_t);
-
-	*p = v;
-	return p;
-}
-
-static const uint64_t *new_u64(struct arena *a, uint64_t v)
-{
-	uint64_t *p = ARENA_NEW(a, uint64_t);
-
-	*p = v;
-	return p;
-}
-
-static int size_value(struct arena *a, const char *option, const char *s, const int64_t **ret,
-		      struct error *e)
-{
-	int64_t v;
-
-	if (!s)
-		return 0;
-	if (!str_to_size(s, &v) || v <= 0)
-		return err_msg(e, "--%s '%s' is not a size as in 512m", option, s);
-	*ret = new_i64(a, v);
-	return 0;
-}
-
-static int memory_values(struct arena *a, const struct run_options *o, struct oci_resources *r,
-			 struct error *e)
-{
-	struct oci_memory *m = ARENA_NEW(a, struct oci_memory);
-
-	if (size_value(a, "memory", o->memory, &m->limit, e) < 0 ||
-	    size_value(a, "memory-reservation", o->memory_reservation, &m->reservation, e) < 0)
-		return -1;
-	if (m->limit && *m->limit < MIN_MEMORY)
-		return err_msg(e, "--memory '%s': at least 6m", o->memory);
-	if (o->memory_swap && str_eq(o->memory_swap, "-1"))
-		m->swap = new_i64(a, -1);
-	else if (size_value(a, "memory-swap", o->memory_swap, &m->swap, e) < 0)
-		return -1;
-	if (m->swap && !m->limit)
-		return err_msg(e, "--memory-swap needs --memory as well");
-	if (m->swap && *m->swap >= 0 && *m->swap < *m->limit)
-		return err_msg(e, "--memory-swap counts memory and swap together: it cannot be "
-				  "below --memory");
-	if (m->limit && m->reservation && *m->reservation > *m->limit)
-		return err_msg(e, "--memory-reservation is above --memory");
-	r->memory = m;
-	return 0;
-}
-
-static int cpu_values(struct arena *a, const struct run_options *o, struct oci_resources *r,
-		      struct error *e)
-{
-	struct oci_cpu *c = ARENA_NEW(a, struct oci_cpu);
-
-	if (o->cpus) {
-		char *end;
-		double v = strtod(o->cpus, &end);
-
-		if (!isdigit((unsigned char)*o->cpus) || *end || !(v >= 0.01) || v > 8192)
-			return err_msg(e, "--cpus '%s' is not a number of processors as in 1.5",
-				       o->cpus);
-		c->period = new_u64(a, CPU_PERIOD);
-		c->quota = new_i64(a, (int64_t)(v * CPU_PERIOD + 0.5));
-	}
-	if (o->cpu_shares != -1) {
-		if (o->cpu_shares < 0)
-			return err_msg(e, "--cpu-shares %lld is negative",
-				       (long long)o->cpu_shares);
-		if (o->cpu_shares)
-			c->shares = new_u64(a, (uint64_t)o->cpu_shares);
-	}
-	if ((o->cpuset_cpus && strspn(o->cpuset_cpus, "0123456789,-") != strlen(o->cpuset_cpus)) ||
-	    (o->cpuset_mems && strspn(o->cpuset_mems, "0123456789,-") != strlen(o->cpuset_mems)))
-		return err_msg(e, "--cpuset-cpus and --cpuset-mems take a list as in 0-2,4");
-	c->cpus = o->cpuset_cpus ? arena_strdup(a, o->cpuset_cpus) : NULL;
-	c->mems = o->cpuset_mems ? arena_strdup(a, o->cpuset_mems) : NULL;
-	r->cpu = c;
-	return 0;
-}
-
-int value_resources(struct arena *a, const struct run_options *o, struct oci_resources **ret,
-		    struct error *e)
-{
-	struct oci_resources *r = ARENA_NEW(a, struct oci_resources);
-	bool any = false;
-
-	if (o->memory || o->memory_reservation || o->memory_swap) {
-		any = true;
-		if (memory_values(a, o, r, e) < 0)
-			return -1;
-	}
-	if (o->cpus || o->cpu_shares != -1 || o->cpuset_cpus || o->cpuset_mems) {
-		any = true;
-		if (cpu_values(a, o, r, e) < 0)
-			return -1;
-	}
-	if (o->pids_limit != INT64_MIN) {
-		any = true;
-		r->pids = ARENA_NEW(a, struct oci_pids);
-		r->pids->limit = new_i64(a, o->pids_limit > 0 ? o->pids_limit : -1);
-	}
-	*ret = any ? r : NULL;
-	return 0;
 }

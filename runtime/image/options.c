@@ -33,23 +33,38 @@
 #define NO_DAEMON "mrun has no daemon that would watch the container"
 #define NO_NETS "mrun has no networks of its own; see --network"
 #define NO_HEALTH "health checks are not run"
-#define NO_IO "block I/O limits are not there yet"
+#define NO_DRIVER "output goes where mrun's goes, with -d to a bounded log (mrun logs)"
 #define NO_RT "real-time scheduling is not for containers without root"
 
 static const struct opt table[] = {
 	LIST("add-host", 0, add_host, "NAME:IP", "a line for /etc/hosts"),
+	LIST("annotation", 0, label, "K=V", "the same as --label"),
+	NUM("blkio-weight", 0, blkio_weight, "N", "relative share of block I/O, 10 to 1000"),
 	LIST("cap-add", 0, cap_add, "CAP", "add a capability, or ALL"),
 	LIST("cap-drop", 0, cap_drop, "CAP", "drop a capability, or ALL"),
+	STR("cgroup-parent", 0, cgroup_parent, "PATH",
+	    "cgroup below which the container's is made"),
 	STR("cidfile", 0, cidfile, "FILE", "write the container's id to FILE"),
+	NUM("cpu-period", 0, cpu_period, "US", "period of --cpu-quota in microseconds (100000)"),
+	NUM("cpu-quota", 0, cpu_quota, "US", "processor time a period"),
 	NUM("cpu-shares", 'c', cpu_shares, "N", "relative share of processor time"),
 	STR("cpus", 0, cpus, "N", "processors that may be used, as in 1.5"),
 	STR("cpuset-cpus", 0, cpuset_cpus, "LIST", "processors, as in 0-2,4"),
 	STR("cpuset-mems", 0, cpuset_mems, "LIST", "memory nodes, as in 0,1"),
 	BOOL("detach", 'd', detach, "leave it running, print its id; see mrun logs and wait"),
 	LIST("device", 0, device, "HOST[:PATH]", "a device of the host"),
+	LIST("device-read-bps", 0, device_read_bps, "DEV:RATE", "limit of reading, bytes a second"),
+	LIST("device-read-iops", 0, device_read_iops, "DEV:N",
+	     "limit of reading, requests a second"),
+	LIST("device-write-bps", 0, device_write_bps, "DEV:RATE",
+	     "limit of writing, bytes a second"),
+	LIST("device-write-iops", 0, device_write_iops, "DEV:N",
+	     "limit of writing, requests a second"),
 	LIST("dns", 0, dns, "IP", "a name server for /etc/resolv.conf"),
+	LIST("dns-opt", 0, dns_option, "OPTION", "the same as --dns-option"),
 	LIST("dns-option", 0, dns_option, "OPTION", "an option for /etc/resolv.conf"),
 	LIST("dns-search", 0, dns_search, "DOMAIN", "a search domain for /etc/resolv.conf"),
+	STR("domainname", 0, domainname, "NAME", "the container's NIS domain name"),
 	STR("entrypoint", 0, entrypoint, "PROGRAM", "in place of the image's Entrypoint and Cmd"),
 	LIST("env", 'e', env, "K[=V]", "set a variable; K alone: from our environment"),
 	LIST("env-file", 0, env_file, "FILE", "variables from FILE"),
@@ -60,14 +75,18 @@ static const struct opt table[] = {
 	STR("ipc", 0, ipc, "host|private", "IPC namespace"),
 	BOOL("keep", 0, keep, "keep the container's record and files after it ends"),
 	LIST("label", 'l', label, "K=V", "an annotation of the container"),
+	LIST("label-file", 0, label_file, "FILE", "labels from FILE"),
 	STR("memory", 'm', memory, "SIZE", "memory limit"),
 	STR("memory-reservation", 0, memory_reservation, "SIZE", "soft memory limit"),
-	STR("memory-swap", 0, memory_swap, "SIZE", "limit of memory and swap, -1: none"),
+	STR("memory-swap", 0, memory_swap, "SIZE",
+	    "limit of memory and swap together (twice --memory), -1: none"),
+	NUM("memory-swappiness", 0, memory_swappiness, "N", "0 to 100 (cgroup v1 only)"),
 	LIST("mount", 0, mount, "SPEC", "type=bind|tmpfs|volume,source=…,target=…"),
 	STR("name", 0, name, "NAME", "the container's name"),
 	STR("network", 0, network, "MODE", "private (default), none, host, pasta or slirp4netns"),
 	STR("net", 0, network, "MODE", "the same as --network"),
 	BOOL("no-healthcheck", 0, no_healthcheck, "health checks are never run"),
+	NUM("oom-score-adj", 0, oom_score_adj, "N", "who is killed first, -1000 to 1000"),
 	STR("pid", 0, pid, "host", "the host's processes"),
 	NUM("pids-limit", 0, pids_limit, "N", "number of processes, -1: no limit"),
 	STR("platform", 0, platform, "OS/ARCH", "which of an index's images"),
@@ -88,27 +107,16 @@ static const struct opt table[] = {
 	     "a directory of the host's, or of its own"),
 	STR("workdir", 'w', workdir, "DIR", "working directory"),
 
-	NOT("annotation", 0, "use --label"),
 	NOT("attach", 'a', "a foreground container has all three streams"),
-	NOT("blkio-weight", 0, NO_IO),
-	NOT("blkio-weight-device", 0, NO_IO),
-	NOT("cgroup-parent", 0, "it is not there yet"),
+	NOT("blkio-weight-device", 0, "few schedulers have it; use --blkio-weight"),
 	NOT("cgroupns", 0, "the cgroup namespace is always private"),
 	NOT("cpu-count", 0, "Windows only"),
 	NOT("cpu-percent", 0, "Windows only"),
-	NOT("cpu-period", 0, "use --cpus"),
-	NOT("cpu-quota", 0, "use --cpus"),
 	NOT("cpu-rt-period", 0, NO_RT),
 	NOT("cpu-rt-runtime", 0, NO_RT),
 	NOT("detach-keys", 0, "there is no detaching"),
 	NOT("device-cgroup-rule", 0, "devices cannot be made in a user namespace"),
-	NOT("device-read-bps", 0, NO_IO),
-	NOT("device-read-iops", 0, NO_IO),
-	NOT("device-write-bps", 0, NO_IO),
-	NOT("device-write-iops", 0, NO_IO),
 	NOT("disable-content-trust", 0, "image signatures are not there yet"),
-	NOT("dns-opt", 0, "use --dns-option"),
-	NOT("domainname", 0, "it is not there yet"),
 	NOT("expose", 0, "it publishes nothing; use -p"),
 	NOT("gpus", 0, "name the devices with --device"),
 	NOT("health-cmd", 0, NO_HEALTH),
@@ -123,17 +131,14 @@ static const struct opt table[] = {
 	NOT("ip6", 0, NO_NETS),
 	NOT("isolation", 0, "Windows only"),
 	NOT("kernel-memory", 0, "the kernel no longer has this limit"),
-	NOT("label-file", 0, "use --label"),
 	NOT("link", 0, NO_NETS),
 	NOT("link-local-ip", 0, NO_NETS),
-	NOT("log-driver", 0, "the program's output goes where mrun's goes"),
-	NOT("log-opt", 0, "the program's output goes where mrun's goes"),
+	NOT("log-driver", 0, NO_DRIVER),
+	NOT("log-opt", 0, NO_DRIVER),
 	NOT("mac-address", 0, NO_NETS),
-	NOT("memory-swappiness", 0, "it is not there yet"),
 	NOT("net-alias", 0, NO_NETS),
 	NOT("network-alias", 0, NO_NETS),
 	NOT("oom-kill-disable", 0, "a container that cannot be killed hangs the machine"),
-	NOT("oom-score-adj", 0, "it is not there yet"),
 	NOT("privileged", 0,
 	    "a container never has more rights than a user namespace gives; "
 	    "ask for what is needed with --cap-add, --device or --security-opt"),
@@ -171,7 +176,12 @@ int run_options_parse(struct arena *a, int argc, char **argv, struct run_options
 	};
 	int n;
 
-	*o = (struct run_options){ .rm = -1, .cpu_shares = -1, .pids_limit = INT64_MIN };
+	*o = (struct run_options){ .rm = -1,
+				   .cpu_shares = -1,
+				   .pids_limit = INT64_MIN,
+				   .cpu_quota = INT64_MIN,
+				   .memory_swappiness = INT64_MIN,
+				   .oom_score_adj = INT64_MIN };
 	return opt_parse(a, &spec, argc, argv, o, args, &n, e);
 }
 
@@ -299,7 +309,7 @@ static int parse_mounts(struct arena *a, const struct run_options *o, struct mou
 static int parse_lists(struct arena *a, const struct run_options *o, struct spec_options *s,
 		       struct error *e)
 {
-	struct strlist env = { 0 };
+	struct strlist env = { 0 }, labels = { 0 };
 
 	for (size_t i = 0; i < o->env_file.n; i++)
 		if (value_env_file(a, o->env_file.items[i], &env, e) < 0)
@@ -317,9 +327,14 @@ static int parse_lists(struct arena *a, const struct run_options *o, struct spec
 		if (value_pair(a, "sysctl", o->sysctl.items[i], true, &s->sysctl[s->sysctl_len++],
 			       e) < 0)
 			return -1;
-	s->annotations = ARENA_ARRAY(a, o->label.n + 2, struct json_pair);
+	for (size_t i = 0; i < o->label_file.n; i++)
+		if (value_label_file(a, o->label_file.items[i], &labels, e) < 0)
+			return -1;
 	for (size_t i = 0; i < o->label.n; i++)
-		if (value_pair(a, "label", o->label.items[i], false,
+		strlist_add(a, &labels, o->label.items[i]);
+	s->annotations = ARENA_ARRAY(a, labels.n + 2, struct json_pair);
+	for (size_t i = 0; i < labels.n; i++)
+		if (value_pair(a, "label", labels.items[i], false,
 			       &s->annotations[s->annotations_len++], e) < 0)
 			return -1;
 	s->caps = spec_caps(a, o->cap_add.items, o->cap_drop.items, e);
@@ -331,6 +346,7 @@ int run_plan_make(struct arena *a, const struct run_options *o, char *const *com
 {
 	struct run_plan p = { .user = o->user, .stop_signal = o->stop_signal };
 	struct spec_options *s = &p.spec;
+	int32_t *oom = NULL;
 
 	if (check_names(o, e) < 0 || namespaces(o, &p, e) < 0)
 		return -1;
@@ -350,11 +366,20 @@ int run_plan_make(struct arena *a, const struct run_options *o, char *const *com
 	if (o->shm_size && !s->private_ipc)
 		return err_msg(
 			e, "--shm-size does not go with --ipc host, whose /dev/shm is the host's");
+	if (o->oom_score_adj != INT64_MIN) {
+		if (o->oom_score_adj < -1000 || o->oom_score_adj > 1000)
+			return err_msg(e, "--oom-score-adj %lld is not between -1000 and 1000",
+				       (long long)o->oom_score_adj);
+		oom = ARENA_NEW(a, int32_t);
+		*oom = (int32_t)o->oom_score_adj;
+	}
 	s->private_net = p.network.mode != NETWORK_HOST;
 	s->command = command;
 	s->entrypoint = o->entrypoint;
 	s->workdir = o->workdir;
 	s->tty = o->tty;
+	s->domainname = o->domainname;
+	s->oom_score_adj = oom;
 	s->read_only = o->read_only;
 	s->mounts = p.mounts.items;
 	s->mounts_len = p.mounts.n;

@@ -19,11 +19,14 @@ struct run_options {
 	bool interactive, tty, detach, init, keep, read_only, no_healthcheck;
 	int rm; /* -1: not given */
 	const char *user, *workdir, *entrypoint, *name, *hostname, *userns, *pid, *ipc, *network,
-		*shm_size, *stop_signal, *platform, *cidfile;
+		*shm_size, *stop_signal, *platform, *cidfile, *domainname, *cgroup_parent;
 	const char *memory, *memory_reservation, *memory_swap, *cpus, *cpuset_cpus, *cpuset_mems;
-	int64_t cpu_shares, pids_limit;
+	/* Not given: cpu_shares -1, cpu_period and blkio_weight 0, the others INT64_MIN. */
+	int64_t cpu_shares, cpu_period, cpu_quota, pids_limit, memory_swappiness, blkio_weight,
+		oom_score_adj;
 	struct strlist env, env_file, volume, mount, tmpfs, cap_add, cap_drop, security_opt, ulimit,
-		device, group_add, sysctl, publish, add_host, label, dns, dns_search, dns_option;
+		device, group_add, sysctl, publish, add_host, label, label_file, dns, dns_search,
+		dns_option, device_read_bps, device_write_bps, device_read_iops, device_write_iops;
 };
 
 /* Fills O and gives IMAGE and what follows it (NULL-terminated). 0, 1 (help was printed), -1. */
@@ -52,6 +55,8 @@ int value_ulimit(struct arena *a, const char *s, struct oci_rlimit *ret, struct 
 int value_env(struct arena *a, const char *s, struct strlist *l, struct error *e);
 /* Lines of K=V or K (skipped when our environment has none); '#' starts a comment. */
 int value_env_file(struct arena *a, const char *path, struct strlist *l, struct error *e);
+/* Lines of K=V or K; '#' starts a comment. */
+int value_label_file(struct arena *a, const char *path, struct strlist *l, struct error *e);
 /* K=V or K. CONFIG: refuse the keys that runtimes take for settings. */
 int value_pair(struct arena *a, const char *option, const char *s, bool need_value,
 	       struct json_pair *ret, struct error *e);
