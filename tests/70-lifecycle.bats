@@ -78,9 +78,23 @@ sh_bundle() { # SCRIPT [JQ]
 	bundle b2 '.process.args = ["no-such-program"]'
 	run -1 "$MRUN" create --bundle b2 "$ID"
 	[[ $output == *'"no-such-program": executable file not found in $PATH'* ]]
+	# As runc: podman and docker take the exit code 127 or 126 from what create says.
+	run -1 "$MRUN" create --bundle b "$ID"
+	[[ $output == *"exec /no/such/program: no such file or directory"*"hint: there is no /no/such/program in the image"* ]]
+	use() { jq ".process.args = [\"$1\"]" b/config.json >c.json && mv c.json b/config.json; }
+	for program in /etc /etc/passwd; do
+		use $program
+		run -1 "$MRUN" create --bundle b "$ID"
+		[[ $output == *"exec $program: permission denied"* ]]
+	done
+	[ -z "$("$MRUN" list -q)" ]
+	# What only execve(2) finds out is start's to say.
+	use /bad
+	printf '\177ELFnonsense' >b/rootfs/bad
+	chmod 755 b/rootfs/bad
 	"$MRUN" create --bundle b "$ID" </dev/null >log 2>&1
 	run -1 "$MRUN" start "$ID"
-	[[ $output == *"exec /no/such/program: no such file or directory"* ]]
+	[[ $output == *"exec /bad: exec format error"* ]]
 	"$MRUN" delete -f "$ID"
 }
 
@@ -157,6 +171,13 @@ sh_bundle() { # SCRIPT [JQ]
 	[ "$(cat create)" = mrun ]
 	[ "${lines[0]}" = mrun ]
 	[ "$(jq -r .status <<<"${lines[1]}")" = created ] || [ "$(jq -r .status <<<"${lines[1]}")" = creating ]
+	sh_bundle 'echo ran' '.hooks.startContainer = [{path: "/bin/false"}]'
+	run -1 "$MRUN" run --bundle b "$ID"
+	[[ $output == *"hooks.startContainer[0]"* ]]
+	"$MRUN" create --bundle b "$ID" </dev/null >log 2>&1
+	run -1 "$MRUN" start "$ID"
+	[[ $output == *"hooks.startContainer[0]"* ]]
+	"$MRUN" delete --force "$ID"
 }
 
 @test "--console-socket receives a terminal; without one, detaching is refused" {

@@ -299,8 +299,16 @@ static int run(struct init_plan *p, struct error *e)
 		return -1;
 	if (notify >= 0 && send_notify(p, notify, e) < 0)
 		return -1;
-	if (p->start_fd >= 0 && wait_for_start(p, e) < 0)
-		return -1;
+	if (p->start_fd >= 0) {
+		int refused = process_refuses(path);
+
+		if (refused) {
+			sync_send_report(p->sync_fd, refused);
+			_exit(1);
+		}
+		if (wait_for_start(p, e) < 0)
+			return -1;
+	}
 	if (h && h->start_container_len &&
 	    hooks_run(h->start_container, h->start_container_len, "startContainer", p->state_json,
 		      e) < 0)

@@ -298,6 +298,20 @@ static const char *find_program(struct arena *a, const struct process_plan *p, s
 	return NULL;
 }
 
+int process_refuses(const char *path)
+{
+	struct stat st;
+
+	/* Any other error is a filter's, or one that only execve itself can judge. */
+	if (stat(path, &st) < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EACCES
+			       ? errno
+			       : 0;
+	if (!S_ISREG(st.st_mode))
+		return EACCES;
+	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 && errno == EACCES ? EACCES : 0;
+}
+
 static int load_filter(const struct process_plan *p, int *ret_notify, struct error *e)
 {
 	int fd;

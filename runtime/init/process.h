@@ -21,6 +21,10 @@ int process_prepare(const struct process_plan *p, int proc, struct error *e);
 int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const char **ret_path,
 		 struct error *e);
 
+/* What execve(2) of PATH would fail with, as far as that shows beforehand: an errno, 0 if nothing
+ * is seen to be wrong. `create` tells it, since clients of runc expect a missing program there. */
+int process_refuses(const char *path);
+
 /* Executes the shim, which executes PATH. REPORT_FD: where a failure goes. Only returns on error.
  */
 int process_exec(struct arena *a, const struct process_plan *p, const char *path, int report_fd,

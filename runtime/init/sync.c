@@ -41,7 +41,20 @@ void sync_send_error(int sock, const struct error *e)
 	struct iovec v[2] = { { &tag, 1 }, { (void *)(uintptr_t)e, sizeof(*e) } };
 	struct msghdr m = { .msg_iov = v, .msg_iovlen = 2 };
 
-	while (sendmsg(sock, &m, MSG_NOSIGNAL) < 0 && errno == EINTR)
+	while (sendmsg(sock, &m, MSG_NOSIGNAL) < 0) {
+		/* After `start` it is a FIFO, which this one process writes to. */
+		if (errno == ENOTSOCK && writev(sock, v, 2) >= 0)
+			return;
+		if (errno != EINTR)
+			return;
+	}
+}
+
+void sync_send_report(int sock, int err)
+{
+	struct shim_report r = { .err = err };
+
+	while (send(sock, &r, sizeof(r), MSG_NOSIGNAL) < 0 && errno == EINTR)
 		;
 }
 

@@ -41,6 +41,8 @@ int sync_send_pid(int sock, pid_t pid, struct error *e);
 int sync_send_ambient(int sock, uint64_t missing, struct error *e);
 /* The child's last words. */
 void sync_send_error(int sock, const struct error *e);
+/* The same when the program can't be executed: execve(2) would fail with ERR. */
+void sync_send_report(int sock, int err);
 /* Waits for a packet. -1 with E when the socket fails. */
 int sync_receive(int sock, struct sync_packet *p, struct error *e);
 /* Waits for exactly TAG; an error the other side sent becomes E. */
