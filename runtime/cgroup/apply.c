@@ -61,7 +61,11 @@ static int not_available(const struct cgroup *cg, const struct hierarchy *h,
 				"move them into a child first, or choose another "
 				"linux.cgroupsPath");
 	}
-	if (h && hierarchy_joined(h))
+	/* Without the words of ENOENT: docker and podman take them for a missing program (127). */
+	if (h && hierarchy_joined(h) && errnum == ENOENT)
+		err_msg(e, "set %s: controller %s is not available in cgroup %s", s->field, name,
+			h->dir);
+	else if (h && hierarchy_joined(h))
 		err_sys(e, errnum, "set %s: controller %s is not available in cgroup %s", s->field,
 			name, h->dir);
 	else if (h)
@@ -69,8 +73,7 @@ static int not_available(const struct cgroup *cg, const struct hierarchy *h,
 			"set %s: no right to make cgroup %s for controller %s", s->field, h->dir,
 			name);
 	else
-		err_sys(e, ENOENT, "set %s: this host has no cgroup controller %s mounted",
-			s->field, name);
+		err_msg(e, "set %s: this host has no cgroup controller %s mounted", s->field, name);
 	if (cg->rootless || is_permission(cg->enable_errno))
 		return cgroup_hint_delegate(cg, e);
 	return -1;
