@@ -285,6 +285,16 @@ sh_bundle() { # SCRIPT [JQ]
 	[[ ${lines[1]} =~ ^\ +0\ +$TEST_UID\ +1$ ]]
 	as_user "$MRUN" kill "$ID" KILL
 	as_user "$MRUN" delete -f "$ID"
+	# Without a pid namespace of its own, as in a pod, and without a cgroup to kill.
+	jq '.process.args = ["sleep", "100"] | .linux.namespaces |= map(select(.type != "pid")) |
+		.mounts |= map(if .destination == "/proc" then {destination: "/proc", type: "bind", source: "/proc", options: ["rbind"]} else . end)' \
+		"$TEST_HOME/b/config.json" >c && cat c >"$TEST_HOME/b/config.json"
+	as_user sh -c "'$MRUN' run -d --bundle b '$ID' </dev/null >log 2>&1"
+	as_user "$MRUN" kill "$ID" KILL
+	stopped() { [ "$(as_user "$MRUN" state "$ID" | jq -r .status)" = stopped ]; }
+	for _ in {1..200}; do stopped && break; sleep 0.05; done
+	stopped
+	as_user "$MRUN" delete "$ID"
 }
 
 @test "--version and --help have the shape that clients parse" {

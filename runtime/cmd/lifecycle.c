@@ -157,11 +157,15 @@ static const struct opt_spec kill_spec = {
 	.single_dash = true,
 };
 
+/* NULL where it has none: without root it may have been given up. */
 static struct cgroup *own_cgroup(struct cmd_context *c, const struct container *ct)
 {
 	struct error ignored;
+	struct cgroup *cg = NULL;
 
-	return ct->record->cgroup ? cgroup_restore(c->arena, ct->record->cgroup, &ignored) : NULL;
+	if (ct->record->cgroup)
+		cg = cgroup_restore(c->arena, ct->record->cgroup, &ignored);
+	return cg && cgroup_exists(cg) ? cg : NULL;
 }
 
 /* Sends SIG to the recorded process, and to no other that got its number since. */
@@ -202,9 +206,9 @@ int cmd_kill(struct cmd_context *c, int argc, char **argv, struct error *e)
 	st = state_status(c->arena, &ct, false);
 	cg = own_cgroup(c, &ct);
 	if (args.all) {
-		r = cg && cgroup_exists(cg) ? cgroup_kill(cg, sig, e)
-		    : st != STATUS_STOPPED  ? signal_init(&ct, sig, e)
-					    : 0;
+		r = cg			   ? cgroup_kill(cg, sig, e)
+		    : st != STATUS_STOPPED ? signal_init(&ct, sig, e)
+					   : 0;
 	} else if (st == STATUS_STOPPED) {
 		/* Others of it may live on where it has no pid namespace of its own. */
 		if (sig == SIGKILL && cg && !ct.record->new_pid_namespace) {
