@@ -342,3 +342,29 @@ sh_bundle() { # SCRIPT [JQ]
 	run -1 "$MRUN" run -it some-image sh
 	[[ $output == *"hint:"*"without the word run"* ]]
 }
+
+# Each system call of mrun's own that changes something is a point to be killed at.
+@test "mrun killed at any step of a create: delete --force takes away what is there" {
+	need strace
+	strace -o "$T/probe" -e trace=none true 2>/dev/null || skip "strace may not trace here"
+	local call n k killed=0
+	sh_bundle 'sleep 1000' '.linux.resources = {} | .linux.namespaces += [{type: "user"}] |
+		.linux.uidMappings = [{containerID: 0, hostID: 1879048192, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+	chown -R 1879048192:1879048192 b/rootfs
+	strace -o trace "$MRUN" create --bundle b "$ID" </dev/null >log 2>&1
+	"$MRUN" delete -f "$ID"
+	for call in mkdir mkdirat mknodat write setxattr rename renameat clone3 socketpair fchown sendmsg; do
+		n=$(grep -c "^$call(" trace) || continue
+		for ((k = 1; k <= n; k++)); do
+			strace -o trace.k -e inject="$call:signal=KILL:when=$k" "$MRUN" create --bundle b "$ID" </dev/null >log 2>&1 || true
+			! grep -q 'killed by SIGKILL' trace.k || killed=$((killed + 1))
+			tail -n 2 trace.k
+			run "$MRUN" delete -f "$ID"
+			echo "$output"
+			[ "$status" -eq 0 ]
+			run -1 "$MRUN" state "$ID"
+			[ -z "$(find /sys/fs/cgroup -name "$ID")" ]
+		done
+	done
+	[ "$killed" -ge 10 ]
+}

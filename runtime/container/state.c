@@ -293,6 +293,7 @@ static int open_one(struct arena *a, const char *root, const char *id, enum lock
 			       : err_sys(e, errno, "open the state of container %s", id);
 	if (kind == LOCK_ALONE && lock(fd, id, e) < 0)
 		return -1;
+	ret->alone = kind == LOCK_ALONE;
 	if (kind == LOCK_SHARED)
 		lock_shared(fd);
 	/* Deleted while we waited for the lock? */
@@ -441,6 +442,8 @@ enum status state_status(struct arena *a, const struct container *ct, bool compl
 	struct error ignored;
 	struct cgroup *cg;
 
+	if (!ct->pid && ct->alone)
+		return STATUS_STOPPED;
 	if (!ct->pid) {
 		/* No process was recorded: somebody is at it right now, or it came to nothing. */
 		int fd = openat(ct->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

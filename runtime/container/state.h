@@ -51,6 +51,7 @@ struct container {
 	pid_t pid;	     /* 0: none (yet) */
 	uint64_t start_time; /* of pid, clock ticks since boot (proc_pid_stat(5)) */
 	bool has_fifo;
+	bool alone; /* the lock is ours: nobody else is at it, its creator neither */
 };
 
 /* The directory for all containers: --root, else $XDG_RUNTIME_DIR/mrun, else /run/mrun for root,
