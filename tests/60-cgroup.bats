@@ -374,3 +374,41 @@ still
 	run in_v2 '"$TOOL" run "$S" "$ID" -R "$T/resources.json" -- true'
 	[[ "$output" == *"linux.resources.memory.swappiness: cgroup v2 has nothing like it"* ]]
 }
+
+# With mrun itself, whose record is from before the cgroup was made.
+mrun_bundle() { # ARGS-JSON RESOURCES-JSON [JQ]
+	rm -rf b
+	bundle b ".process.args = $1 | .linux.resources = {$2} | .linux.cgroupsPath = \"/$ID\" | ${3:-.}"
+}
+
+@test "run: who exceeds the memory limit is killed, and that is said" {
+	need_v1 memory
+	mrun_bundle '["dd", "if=/dev/zero", "of=/dev/null", "bs=100M", "count=1"]' 'memory: {limit: 20971520}'
+	run "$MRUN" run -b b "$ID" </dev/null
+	echo "$status: $output"
+	[ "$status" -eq 137 ]
+	[ "$output" = "mrun: container $ID: killed: out of memory (limit 20 MiB)" ]
+	mrun_bundle '["sh", "-c", "dd if=/dev/zero of=/dev/null bs=100M count=1; echo survived"]' 'memory: {limit: 20971520}'
+	run "$MRUN" run -b b "$ID" </dev/null
+	echo "$status: $output"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *survived*"mrun: container $ID: out of memory (limit 20 MiB): the kernel killed 1 of its processes" ]]
+	# No word of it where the code only looks like it.
+	mrun_bundle '["sh", "-c", "exit 137"]' 'memory: {limit: 20971520}'
+	run "$MRUN" run -b b "$ID" </dev/null
+	echo "$status: $output"
+	[ "$status" -eq 137 ]
+	[ -z "$output" ]
+}
+
+@test "run: a cgroup from before is used, and stays" {
+	need_v1 pids
+	mkdir "$(v1 pids)/$ID"
+	mrun_bundle '["cat", "/proc/self/cgroup"]' 'pids: {limit: 20}' 'del(.linux.namespaces[] | select(.type == "cgroup"))'
+	run "$MRUN" run -b b "$ID" </dev/null
+	[ "$status" -eq 0 ]
+	[[ "$output" == *":pids:/$ID"* ]]
+	[ "$(cat "$(v1 pids)/$ID/pids.max")" = 20 ]
+	rmdir "$(v1 pids)/$ID"
+	[ -z "$(find /sys/fs/cgroup -name "$ID")" ]
+}

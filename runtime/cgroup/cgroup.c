@@ -144,7 +144,9 @@ struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, stru
 		const char *base = r->path && *r->path == '/' ? "/" : base_of(cg, h);
 
 		set_path(cg, h, of_unit ? of_unit : layout_path(a, base, r->path, r->id));
-		h->state = HIER_PLANNED;
+		/* The record of this is all that a delete after a crash has: one that is there
+		 * already is never to be taken for ours. */
+		h->state = !of_unit && access(h->dir, F_OK) == 0 ? HIER_FOREIGN : HIER_PLANNED;
 	}
 	return cg;
 }

@@ -135,5 +135,7 @@ int cgroup_mount_info(struct arena *a, const struct cgroup *cg, struct cgroup_mo
 		      struct error *e);
 /* Number of OOM kills so far; -1 unknown. */
 int64_t cgroup_oom_kills(const struct cgroup *cg);
+/* Bytes; -1 when there is no limit, or it can't be read. */
+int64_t cgroup_memory_limit(const struct cgroup *cg);
 
 #endif

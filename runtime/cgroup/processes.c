@@ -367,15 +367,40 @@ int cgroup_attach_exec(const struct cgroup *cg, const char *controller, const ch
 	return 0;
 }
 
-int64_t cgroup_oom_kills(const struct cgroup *cg)
+static const struct hierarchy *memory_hierarchy(const struct cgroup *cg)
 {
 	const struct hierarchy *h = cg_find(cg, CTL_MEMORY);
-	uint64_t n;
 
 	if (!h)
 		h = cg_find_v2(cg);
-	if (!h || !hierarchy_joined(h) ||
+	return h && hierarchy_joined(h) ? h : NULL;
+}
+
+int64_t cgroup_oom_kills(const struct cgroup *cg)
+{
+	const struct hierarchy *h = memory_hierarchy(cg);
+	uint64_t n;
+
+	if (!h ||
 	    !cg_read_key(h->dir, h->v2 ? "memory.events" : "memory.oom_control", "oom_kill", &n))
 		return -1;
 	return (int64_t)n;
+}
+
+/* v1's "no limit": LONG_MAX rounded down to a page. */
+#define V1_NO_LIMIT 0x7ffffffffffff000
+
+int64_t cgroup_memory_limit(const struct cgroup *cg)
+{
+	const struct hierarchy *h = memory_hierarchy(cg);
+	char text[32];
+	int64_t v;
+
+	/* "max" is no number. */
+	if (!h ||
+	    cg_read(h->dir, h->v2 ? "memory.max" : "memory.limit_in_bytes", text, sizeof(text)) <=
+		    0 ||
+	    !str_to_i64(text, &v) || (!h->v2 && v >= V1_NO_LIMIT))
+		return -1;
+	return v;
 }

@@ -15,6 +15,7 @@
 #include "runtime/container/foreground.h"
 #include "runtime/container/fuse.h"
 #include "runtime/container/launch.h"
+#include "runtime/container/oom.h"
 #include "runtime/container/signals.h"
 #include "runtime/container/record.h"
 #include "runtime/container/terminal.h"
@@ -177,6 +178,8 @@ int container_run(struct cmd_context *c, struct oci_spec *spec, struct container
 	if (code < 0) {
 		end_process(&l);
 		o->keep &= !o->stay;
+	} else {
+		oom_report(c, l.cgroup, o->id, code);
 	}
 	fuse_overlayfs_end(l.fuse);
 	fd_closep(&l.pidfd);

@@ -23,6 +23,7 @@
 #include "runtime/container/client_socket.h"
 #include "runtime/container/log.h"
 #include "runtime/container/fuse.h"
+#include "runtime/container/oom.h"
 #include "runtime/container/record.h"
 #include "runtime/init/attributes.h"
 #include "runtime/init/hooks.h"
@@ -503,10 +504,12 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 		fd_closep(&l.plan.mounts[i].source_fd);
 	if (result == 0 && o->pid_file && launch_write_pid_file(o->pid_file, ret->pid, e) < 0)
 		result = -1;
-	if (result < 0)
+	if (result < 0) {
+		oom_explain(ret->cgroup, e);
 		undo(&l);
-	else
+	} else {
 		net_devices_release(l.net_devices);
+	}
 	log_debug(c, "container %s: %s", o->id,
 		  result < 0 ? e->msg
 		  : waits    ? "waits for start"
