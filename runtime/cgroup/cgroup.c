@@ -63,26 +63,38 @@ const struct hierarchy *cg_main(const struct cgroup *cg)
 static void set_path(struct cgroup *cg, struct hierarchy *h, const char *path)
 {
 	h->path = path;
-	h->dir = arena_printf(cg->arena, "%s%s", h->mount, str_eq(path, "/") ? "" : path);
+	h->dir = hierarchy_dir(cg->arena, h, path);
 }
 
 bool cg_may_make(struct arena *a, const struct hierarchy *h, const char *base)
 {
-	const char *dir = arena_printf(a, "%s%s", h->mount, str_eq(base, "/") ? "" : base);
+	const char *dir = hierarchy_dir(a, h, base);
 	const char *procs = arena_printf(a, "%s/cgroup.procs", dir);
 
 	return faccessat(AT_FDCWD, dir, W_OK, AT_EACCESS) == 0 &&
 	       faccessat(AT_FDCWD, procs, W_OK, AT_EACCESS) == 0;
 }
 
+/* Whether the caller's own cgroup is a unit of systemd's that is there for us: given away, or, as
+ * the user's manager does not mark its own, one in which nobody else is. */
+static bool unit_is_ours(const struct cgroup *cg, const struct hierarchy *h)
+{
+	const char *dir = hierarchy_dir(cg->arena, h, h->own);
+
+	if (cg_delegated(dir))
+		return true;
+	return cg->rootless && cg_is_unit(dir) && cg_alone(dir) && writable(cg->arena, h, h->own);
+}
+
 /* Where a relative path counts from. On v2 that is beside the caller's own cgroup, since that one
  * has processes, so that its children could get no controllers; without root, where that is not
- * allowed, below it. */
+ * allowed, below it. And below it where it is a unit of ours: what is beside is systemd's to
+ * change, and it takes controllers back when their last unit there ends (v2.c makes room). */
 static const char *base_of(struct cgroup *cg, const struct hierarchy *h)
 {
 	const char *beside;
 
-	if (cg->layout != LAYOUT_UNIFIED)
+	if (cg->layout != LAYOUT_UNIFIED || unit_is_ours(cg, h))
 		return h->own;
 	beside = layout_parent(cg->arena, h->own);
 	if (cg->rootless && !cg_may_make(cg->arena, h, beside))

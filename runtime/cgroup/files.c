@@ -104,6 +104,36 @@ bool cg_marked(const char *dir)
 	return false;
 }
 
+/* systemd's CGROUP_DELEGATION.md; user.* since 251. Only root may read trusted.*. */
+bool cg_delegated(const char *dir)
+{
+	static const char *const names[] = { "user.delegate", "trusted.delegate" };
+	char value[2];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (getxattr(dir, names[i], value, sizeof(value)) == 1 && *value == '1')
+			return true;
+	return false;
+}
+
+bool cg_is_unit(const char *dir)
+{
+	return str_has_suffix(dir, ".scope") || str_has_suffix(dir, ".service");
+}
+
+bool cg_alone(const char *dir)
+{
+	char buf[64], own[16];
+
+	snprintf(own, sizeof(own), "%d", (int)getpid());
+	return cg_read(dir, "cgroup.procs", buf, sizeof(buf)) > 0 && str_eq(buf, own);
+}
+
+char *hierarchy_dir(struct arena *a, const struct hierarchy *h, const char *path)
+{
+	return arena_printf(a, "%s%s", h->mount, str_eq(path, "/") ? "" : path);
+}
+
 /* Makes the parents of H->dir below the mount. Another mrun may take an empty one away meanwhile:
  * the caller tries again. */
 static int mkdir_parents(const struct hierarchy *h, struct error *e)

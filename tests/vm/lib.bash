@@ -97,7 +97,7 @@ start() { # ID [DIR [OPTION…]]
 		return 1
 	}
 	PID=$(<"$T/$1.pid")
-	CG=$(cgroup_of "$PID")
+	CG=$(cgroup_of "$PID") || CG=
 }
 
 # The directory of a process's cgroup in the v2 hierarchy, or in the one that has CONTROLLER.
