@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # `mrun -d IMAGE`: a container in the background, and the commands that go with it.
-# shellcheck disable=SC2016,SC2154 # programs for other shells; bats's variables
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # programs for other shells; bats's variables
 bats_require_minimum_version 1.5.0
 load lib
 
@@ -44,6 +44,9 @@ slots() {
 	[ "$WHO" != user ] || cache=$TEST_HOME/.cache
 	find "$cache"/mrun/layers/*/run/* -mindepth 1 ! -path '*/w' ! -path '*/w/work' ! -path '*/u' 2>/dev/null
 }
+
+no_slots() { [ -z "$(slots)" ]; }
+none_listed() { [ -z "$(m list -q)" ]; }
 
 @test "-d prints the id and returns; list, state, ps and exec know the container" {
 	knows() {
@@ -103,7 +106,7 @@ slots() {
 	"$MRUN" exec "$N" touch /go
 	wait $waiter
 	[ "$(cat code)" = 4 ]
-	until_true test -z "$("$MRUN" list -q)"
+	until_true none_listed
 	[ -z "$(slots)" ]
 	run -125 "$MRUN" -d --rm --keep $I true
 	[[ $output == *"--keep and --rm contradict each other"* ]]
@@ -234,6 +237,23 @@ slots() {
 	}
 	need pasta
 	both killed
+}
+
+@test "a caller that is interrupted: either the id was printed and the container runs, or neither" {
+	gone() { ! "$MRUN" state "$N" >/dev/null 2>&1; }
+	for time in 0.005 0.01 0.015 0.02 0.025 0.03 0.035 0.04 0.05 0.06 0.08 0.1 0.2; do
+		timeout --foreground -s INT $time "$MRUN" -d --name "$N" $I sleep 1000 >out 2>&1 </dev/null 3>&- || true
+		if grep -qx "$N" out; then
+			[ "$(status_of "$N")" = running ]
+			"$MRUN" delete -f "$N"
+		else
+			until_true gone
+		fi
+		until_true no_slots
+	done
+	# Nobody could read the id.
+	run -125 sh -c "'$MRUN' -d --name $N $I sleep 1000 >/dev/full"
+	until_true gone
 }
 
 @test "-di keeps the program's input open, -dt gives a terminal" {

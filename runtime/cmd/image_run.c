@@ -284,9 +284,13 @@ static int detach(struct run *r, struct error *e)
 		.output = -1,
 		.exit_fd = -1,
 	};
-	if (role == 0)
-		puts(r->state_id);
-	return role;
+	if (role != 0)
+		return role;
+	puts(r->state_id);
+	if (fflush(stdout) != 0)
+		return err_sys(e, errno, "write the container's id to standard output");
+	detached_told(&r->detached);
+	return 0;
 }
 
 static int start(struct run *r, struct error *e)

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include "oci/base/file.h"
@@ -27,29 +29,22 @@ static void close_inherited(void)
 		closedir(d);
 }
 
-/* Until the answer or the other's end. */
-static int wait_answer(int fd, pid_t pid, struct error *e)
+/* One packet: "r", it runs, or why not; or the other's end. */
+static int wait_answer(int sock, pid_t pid, struct error *e)
 {
 	struct error answer;
-	char *at = (char *)&answer;
-	size_t got = 0;
+	ssize_t n;
 
 	err_clear(&answer);
-	while (got < sizeof(answer)) {
-		ssize_t n = read(fd, at + got, sizeof(answer) - got);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		got += (size_t)n;
-	}
-	if (got == 1)
+	do
+		n = recv(sock, &answer, sizeof(answer), 0);
+	while (n < 0 && errno == EINTR);
+	if (n == 1)
 		return 0;
 	/* It has cleaned up by the time it ends. */
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	if (got < sizeof(answer))
+	if (n != (ssize_t)sizeof(answer))
 		return err_msg(e, "the process that was to stay with the container ended");
 	*e = answer;
 	return -1;
@@ -57,28 +52,36 @@ static int wait_answer(int fd, pid_t pid, struct error *e)
 
 int detached_fork(struct detached *d, struct error *e)
 {
-	int pair[2], r;
+	struct timeval patience = { .tv_sec = 10 };
+	int pair[2];
 	pid_t pid;
 
 	*d = (struct detached){ .answer = -1, .err = -1, .stdin_end = -1, .log = { .fd = -1 } };
-	if (pipe2(pair, O_CLOEXEC) < 0)
-		return err_sys(e, errno, "make a pipe");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, errno, "socketpair");
 	pid = fork();
 	if (pid < 0)
 		return err_sys(e, errno, "fork");
 	if (pid > 0) {
 		d->pid = pid;
 		close(pair[1]);
-		r = wait_answer(pair[0], pid, e);
-		close(pair[0]);
-		return r;
+		d->answer = pair[0];
+		return wait_answer(pair[0], pid, e);
 	}
 	close(pair[0]);
 	d->answer = pair[1];
+	setsockopt(d->answer, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	close_inherited();
 	setsid();
 	d->err = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	return 1;
+}
+
+void detached_told(struct detached *d)
+{
+	send(d->answer, "k", 1, MSG_NOSIGNAL);
+	close(d->answer);
+	d->answer = -1;
 }
 
 /* On 0, 1 or 2; FD is closed. */
@@ -117,10 +120,17 @@ int detached_streams(struct detached *d, bool interactive, int slot, int *ret_ou
 
 int detached_running(struct detached *d, struct error *e)
 {
-	ssize_t n = write(d->answer, "r", 1);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	char told;
+	ssize_t n;
 
-	if (n != 1)
+	if (send(d->answer, "r", 1, MSG_NOSIGNAL) != 1)
+		return err_msg(e, "the caller is gone");
+	do
+		n = recv(d->answer, &told, 1, 0);
+	while (n < 0 && errno == EINTR);
+	/* One that is stopped, or whose reader is slow, still knows of it. */
+	if (n == 0 || (n < 0 && errno != EAGAIN))
 		return err_msg(e, "the caller is gone");
 	fd_closep(&d->answer);
 	fd_closep(&d->err);
@@ -136,11 +146,9 @@ int detached_running(struct detached *d, struct error *e)
 
 void detached_failed(struct detached *d, const struct error *e)
 {
-	struct error ignored;
-
 	if (d->answer < 0)
 		return;
-	file_write_all(d->answer, e, sizeof(*e), "the caller's mrun", &ignored);
+	send(d->answer, e, sizeof(*e), MSG_NOSIGNAL);
 	fd_closep(&d->answer);
 	d->answer = -1;
 }

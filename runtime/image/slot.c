@@ -124,6 +124,17 @@ static int copy_attributes(int cache_fd, const char *top, int slot_fd, struct er
 	return 0;
 }
 
+/* Half of it names no directory, and so keeps nothing: no need for a second file and a rename. */
+static int write_keep(int slot_fd, const char *dir, struct error *e)
+{
+	_cleanup_fd_ int fd =
+		openat(slot_fd, KEEP_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_sys(e, errno, "mark the container's directory as its own");
+	return file_write_all(fd, dir, strlen(dir), KEEP_FILE, e);
+}
+
 static int try_slot(struct arena *a, int cache_fd, const char *name, const char *keep,
 		    const struct idmap *m, bool *busy, struct error *e)
 {
@@ -147,7 +158,7 @@ static int try_slot(struct arena *a, int cache_fd, const char *name, const char 
 	}
 	if (prepare(a, fd, m, e) < 0)
 		return err_wrap(e, "prepare the container's directory %s", name);
-	if (keep && file_replace(fd, KEEP_FILE, keep, strlen(keep), 0600, false, e) < 0)
+	if (keep && write_keep(fd, keep, e) < 0)
 		return -1;
 	return fd_take(&fd);
 }
