@@ -83,7 +83,8 @@ static bool unit_is_ours(const struct cgroup *cg, const struct hierarchy *h)
 
 	if (cg_delegated(dir))
 		return true;
-	return cg->rootless && cg_is_unit(dir) && cg_alone(dir) && writable(cg->arena, h, h->own);
+	return cg->rootless && cg_is_unit(dir) && cg_alone(dir) &&
+	       cg_may_make(cg->arena, h, h->own);
 }
 
 /* Where a relative path counts from. On v2 that is beside the caller's own cgroup, since that one
