@@ -136,7 +136,7 @@ manual_options() {
 @test "install puts completion and manual where the shells and man look" {
 	need make
 	mkdir -p build/completion build/man/man1
-	for file in mrun mrun-unpack completion/mrun completion/_mrun completion/mrun.fish; do
+	for file in mrun mrun-unpack mrun-systemd completion/mrun completion/_mrun completion/mrun.fish; do
 		touch -d 2100-01-01 "build/$file"
 	done
 	touch build/man/man1/mrun.1
@@ -182,10 +182,10 @@ completes() { # SHELL
 
 	# Commands and images; the options that go before them.
 	offers "$1" also "mrun " "${all[@]}" help multistage-hello-world:latest other:v1
-	offers "$1" only "mrun st" start state
+	offers "$1" only "mrun st" start state stop
 	offers "$1" also "mrun --" --root --log-format --version --env --network
 	offers "$1" only "mrun --rootl" --rootless
-	offers "$1" only "mrun help st" start state
+	offers "$1" only "mrun help st" start state stop
 	# Options of each command, to the last.
 	for command in "${all[@]}"; do
 		mapfile -t names < <(options | awk -F '|' -v c="$command" '$1 == c { print $2 }')
