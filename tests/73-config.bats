@@ -163,6 +163,30 @@ refuses() { # JQ TEXT
 	refuses '.linux.maskedPaths = ["x"]' 'linux.maskedPaths[0]'
 }
 
+@test "the host's own /dev/null is out of reach: standard streams, masked files" {
+	mkdir out
+	cat >out/look <<-'END'
+		exec 3>/mnt/$1
+		for fd in 0 1 2; do
+			[ "$(stat -L -c %d:%i /proc/$$/fd/$fd)" = "$(stat -c %d:%i /dev/null)" ] && echo own >&3
+		done
+		# Root in here is root outside, and this is the mode that it has anyway.
+		chmod 666 /proc/keys || echo "no chmod" >&3
+		[ -z "$(cat /proc/keys)" ] && echo x >/proc/keys && echo null >&3
+	END
+	jq --arg t "$T" '.linux.maskedPaths = ["/proc/keys"] | .process.args = ["/bin/sh", "-c", "sh /mnt/look run; exec sleep 1000"]
+		| .mounts += [{destination: "/mnt", type: "bind", source: "\($t)/out", options: ["rbind"]}]' base.json >b/config.json
+	"$MRUN" run -d --bundle b "$ID" </dev/null >/dev/null 2>&1
+	"$MRUN" exec "$ID" sh /mnt/look exec </dev/null >/dev/null 2>&1
+	for _ in {1..100}; do ! grep -q null out/run || break; sleep 0.1; done
+	for how in run exec; do
+		[ "$(tr '\n' ' ' <out/$how)" = "own own own no chmod null " ] || {
+			head -20 out/run out/exec
+			false
+		}
+	done
+}
+
 @test "linux: sysctl, only of the container's own namespaces" {
 	[ "$(see '.linux.sysctl = {"net.ipv4.ip_forward": "1", "kernel.shmmax": "4096", "fs/mqueue/msg_max": "5"}' \
 		'cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmax /proc/sys/fs/mqueue/msg_max' | tr '\n' ' ')" = "1 4096 5 " ]

@@ -1,8 +1,10 @@
 /*
  * Masked and read-only paths (runtime-spec config-linux.md). A file is covered with the host's
  * /dev/null, which is opened once and checked to be the 1:3 device (CVE-2025-31133: a container
- * that replaced its own /dev/null had any host path bound instead), a directory with an empty
- * read-only tmpfs. Missing paths are skipped, one listed twice is covered once.
+ * that replaced its own /dev/null had any host path bound instead) and is mounted read-only:
+ * through a writable mount a container's root that is root outside, too, could change the device's
+ * mode for the whole host. A directory is covered with an empty read-only tmpfs. Missing paths are
+ * skipped, one listed twice is covered once.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,10 +40,30 @@ static int open_null(struct error *e)
 struct cover {
 	int rootfd;
 	int null_fd;   /* the host's /dev/null */
-	int null_tree; /* a clone of it that has no place yet */
+	int null_tree; /* a read-only clone of it that has no place yet */
 	int proc_fd;   /* the container's /proc if that is a procfs */
 	bool proc_tried;
 };
+
+static int readonly_tree(int dir, const char *name, int flags)
+{
+	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+	static bool no_attr;
+	_cleanup_fd_ int tree = -1;
+
+	flags |= (int)(OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC) | AT_RECURSIVE;
+	if (!no_attr) {
+		int fd = (int)syscall(SYS_open_tree_attr, dir, name, flags, &ro, sizeof(ro));
+
+		if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
+			return fd;
+		no_attr = true; /* before Linux 6.15, or a filter that does not know it */
+	}
+	tree = sys_open_tree(dir, name, (unsigned)flags);
+	if (tree < 0 || sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &ro) < 0)
+		return -1;
+	return fd_take(&tree);
+}
 
 static int null_clone(struct cover *c, const char *path, struct error *e)
 {
@@ -49,8 +71,7 @@ static int null_clone(struct cover *c, const char *path, struct error *e)
 		return 0;
 	if (c->null_fd < 0 && (c->null_fd = open_null(e)) < 0)
 		return err_wrap(e, "mask %s", path);
-	c->null_tree =
-		sys_open_tree(c->null_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	c->null_tree = readonly_tree(c->null_fd, "", AT_EMPTY_PATH);
 	return c->null_tree < 0 ? err_sys(e, errno, "mask %s: clone /dev/null", path) : 0;
 }
 
@@ -128,26 +149,6 @@ static int mask(struct cover *c, const char *path, struct error *e)
 	}
 	/* A directory does not take a file. */
 	return is_missing(errno) ? 0 : mask_any(c, path, e);
-}
-
-static int readonly_tree(int dir, const char *name, int flags)
-{
-	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
-	static bool no_attr;
-	_cleanup_fd_ int tree = -1;
-
-	flags |= (int)(OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC) | AT_RECURSIVE;
-	if (!no_attr) {
-		int fd = (int)syscall(SYS_open_tree_attr, dir, name, flags, &ro, sizeof(ro));
-
-		if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
-			return fd;
-		no_attr = true; /* before Linux 6.15, or a filter that does not know it */
-	}
-	tree = sys_open_tree(dir, name, (unsigned)flags);
-	if (tree < 0 || sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &ro) < 0)
-		return -1;
-	return fd_take(&tree);
 }
 
 static int make_readonly(struct cover *c, const char *path, struct error *e)

@@ -1,7 +1,7 @@
 /*
- * See process.h. The order (runc's, and DESIGN's): working directory, bounding set, filter if it
- * may be loaded with rights only, groups, uid, capabilities, no_new_privs, filter otherwise, then
- * the program is looked for as the user that will run it.
+ * See process.h. The order (runc's, and DESIGN's): standard streams, working directory, bounding
+ * set, filter if it may be loaded with rights only, groups, uid, capabilities, no_new_privs, filter
+ * otherwise, then the program is looked for as the user that will run it.
  */
 #include "runtime/init/process.h"
 
@@ -20,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 #include "oci/base/file.h"
@@ -326,6 +327,29 @@ static int load_filter(const struct process_plan *p, int *ret_notify, struct err
 	return 0;
 }
 
+/* A standard stream on the host's /dev/null becomes the container's own (runc does so, too):
+ * through the descriptor a root who is root outside could change the device's mode for the whole
+ * host. */
+static void own_null(void)
+{
+	_cleanup_fd_ int null = -1;
+	struct stat st;
+
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+			continue;
+		if (null < 0) {
+			/* It is the image's; O_NONBLOCK, as it may be anything. */
+			null = open("/dev/null",
+				    O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+			if (null < 0 || fstat(null, &st) < 0 || !S_ISCHR(st.st_mode) ||
+			    st.st_rdev != makedev(1, 3) || fcntl(null, F_SETFL, 0) < 0)
+				return;
+		}
+		dup2(null, fd);
+	}
+}
+
 int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const char **ret_path,
 		 struct error *e)
 {
@@ -333,6 +357,7 @@ int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const
 	bool in_cwd;
 
 	*ret_notify = -1;
+	own_null();
 	if (resolve_user(a, p, e) < 0)
 		return -1;
 	/* Before the change of user, who may not be allowed to make it; else after it, since root
