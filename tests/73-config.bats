@@ -148,6 +148,15 @@ refuses() { # JQ TEXT
 	[ "$(ls host)" = secret ]
 }
 
+@test "mounts: a file on a directory and a directory on a file are named, in docker's words" {
+	mkdir dir
+	touch file
+	refuses ".mounts += [{destination: \"/etc\", type: \"bind\", source: \"$T/file\", options: [\"bind\"]}]" \
+		"mount /etc from $T/file: not a directory"
+	refuses ".mounts += [{destination: \"/etc/passwd\", type: \"bind\", source: \"$T/dir\", options: [\"bind\"]}]" \
+		"mount /etc/passwd: open /etc/passwd in the container's root: not a directory"
+}
+
 @test "mounts: idmap, with the mount's own mapping" {
 	need_root
 	mkdir src

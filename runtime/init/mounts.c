@@ -46,6 +46,22 @@ static int set_attributes(const struct mount_plan *m, int fd, bool own, struct e
 	return 0;
 }
 
+/* A file's mount on a directory is EINVAL for move_mount(2), as much is; mount(2) says ENOTDIR, and
+ * docker knows that one. */
+static int attach_failed(const struct mount_plan *m, const struct stat *src, int target, int code,
+			 struct error *e)
+{
+	const char *from = m->spec->source ? m->spec->source : "";
+	bool mixed = false;
+	struct stat st;
+
+	if (code == EINVAL && !S_ISDIR(src->st_mode) && fstat(target, &st) == 0)
+		mixed = S_ISDIR(st.st_mode);
+	err_sys(e, mixed ? ENOTDIR : code, "mount %s%s%s", m->dest, *from ? " from " : "", from);
+	return mixed ? err_hint(e, "%s is a file, and %s a directory in the image", from, m->dest)
+		     : -1;
+}
+
 /* Attaches the tree SRC at m->dest, making the target if nothing is there. */
 static int attach(const struct mount_plan *m, int src, int rootfd, struct error *e)
 {
@@ -60,8 +76,7 @@ static int attach(const struct mount_plan *m, int src, int rootfd, struct error 
 		return err_wrap(e, "mount %s", m->dest);
 	if (sys_move_mount(src, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
 	    0)
-		return err_sys(e, errno, "mount %s%s%s", m->dest, m->spec->source ? " from " : "",
-			       m->spec->source ? m->spec->source : "");
+		return attach_failed(m, &st, target, errno, e);
 	return 0;
 }
 
