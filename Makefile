@@ -181,7 +181,7 @@ tests-build: all $(BUILD)/completion/table $(UNIT) $(if $(wildcard tests/probe/p
 
 .PHONY: deps-test
 deps-test:
-	@scripts/install-deps build test
+	@scripts/install-deps build test clients
 
 .PHONY: test
 test: deps-test ## install what is missing and run the whole suite (TESTS="tests/30-run.bats" for a part)

@@ -574,15 +574,3 @@ containers() { # PROGRAM ARG…: with storage of its own
 	done
 	store_is_empty
 }
-
-@test "docker reads what save writes" {
-	need docker
-	docker info >/dev/null 2>&1 || skip "no docker daemon answers here"
-	name=mrun-test-$LIB_RUN:$RANDOM
-	small_image i.tar --name "$name"
-	"$MRUN" load -q i.tar
-	"$MRUN" save "$name" | docker load -q
-	docker image inspect -f '{{.Id}}' "$name"
-	docker save "$name" | "$MRUN" load -q
-	docker rmi "$name"
-}

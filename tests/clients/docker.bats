@@ -1,0 +1,460 @@
+#!/usr/bin/env bats
+# Docker: a dockerd of the file's own, with examples/docker/daemon.json and everything else below one
+# directory, in a network namespace of its own (its bridge and its firewall rules stay there).
+# mrun is a runtime by name, the default, and, as `runc` in dockerd's PATH, what BuildKit takes.
+# What cannot be put elsewhere is /run/docker/plugins and /etc/docker/key.json: taken away at the end
+# where they were not there before.
+# shellcheck disable=SC2016,SC2030,SC2031
+bats_require_minimum_version 1.5.0
+load ../lib
+
+TYPIST=$ROOT/tests/clients/typist.py
+I=multistage-hello-world
+
+setup_file() {
+	docker_can || return 0
+	lib_setup
+	D=$T
+	export D DOCKER_HOST=unix://$D/docker.sock DOCKER_CONFIG=$D/config
+	docker_start
+	docker load -qi "$(hello_image)"
+	docker import - alpine:latest <"$(lib_cached "base-$BASE_KIND.tar" lib_make_base)"
+}
+teardown_file() {
+	[ -z "$LIB_SKIP" ] || return 0
+	local failed=0
+	T=$D
+	docker_stop || failed=1
+	lib_teardown || failed=1
+	return "$failed"
+}
+setup() {
+	lib_setup
+	N=mrun-$LIB_RUN-$RANDOM
+}
+teardown() {
+	local failed=0
+	[ -z "$LIB_SKIP" ] || return 0
+	if [ -n "${BATS_TEST_COMPLETED:-}" ]; then
+		docker_idle || failed=1
+	else
+		tail -5 "$D/log" >&2
+	fi
+	docker_end_containers
+	lib_teardown || failed=1
+	return "$failed"
+}
+
+docker_can() {
+	local program
+	LIB_SKIP=
+	# A client that belongs to the daemon, if there is one: another may want plugins that are not there.
+	if [ -x /usr/bin/docker ]; then DOCKER=/usr/bin/docker; else DOCKER=$(command -v docker || echo docker); fi
+	[ "$(id -u)" -eq 0 ] || LIB_SKIP="needs root"
+	for program in dockerd containerd containerd-shim-runc-v2 "$DOCKER" jq python3; do
+		[ -n "$LIB_SKIP" ] || command -v "$program" >/dev/null ||
+			LIB_SKIP="$program is not installed (scripts/install-deps clients)"
+	done
+	[ -n "$LIB_SKIP" ] || unshare -mn true 2>/dev/null || LIB_SKIP="no right to mount and to make network namespaces here"
+	export LIB_SKIP DOCKER
+	[ -z "$LIB_SKIP" ]
+}
+
+docker() { timeout -k 5 120 "$DOCKER" "$@"; }
+
+docker_start() {
+	local had=''
+	for path in /etc/docker/key.json /etc/docker /run/docker; do [ ! -e $path ] || had="$had $path "; done
+	export DOCKER_HAD=$had
+	# mrun serves under that name, too: BuildKit looks for it in PATH.
+	mkdir "$D/bin" "$D/config"
+	ln -s "$MRUN" "$D/bin/runc"
+	jq --arg d "$D" --arg mrun "$MRUN" --arg parent "/mrun-test-$LIB_RUN" \
+		--argjson iptables "$(unshare -n iptables -t nat -S >/dev/null 2>&1 && echo true || echo false)" \
+		'.runtimes.mrun.path = $mrun | . + {
+			"data-root": "\($d)/data", "exec-root": "\($d)/exec", pidfile: "\($d)/pid",
+			hosts: ["unix://\($d)/docker.sock"], "cgroup-parent": $parent, iptables: $iptables}' \
+		"$ROOT/examples/docker/daemon.json" >"$D/daemon.json"
+	unshare -n ip link add name probe type bridge 2>/dev/null || {
+		jq '.bridge = "none"' "$D/daemon.json" >"$D/none.json"
+		mv -f "$D/none.json" "$D/daemon.json"
+	}
+	PATH=$D/bin:$PATH unshare -n sh -c 'ip link set lo up; exec dockerd --config-file "$1"' sh "$D/daemon.json" \
+		>"$D/log" 2>&1 </dev/null 3>&- &
+	echo $! >"$D/dockerd"
+	disown
+	for _ in {1..600}; do
+		! docker version >/dev/null 2>&1 || return 0
+		kill -0 "$(cat "$D/dockerd")" 2>/dev/null || break
+		sleep 0.1
+	done
+	echo "dockerd does not start:" >&2
+	tail -20 "$D/log" >&2
+	return 1
+}
+
+docker_stop() {
+	local failed=0
+	[ ! -S "$D/docker.sock" ] || docker_end_containers
+	kill "$(cat "$D/dockerd")" || true
+	for _ in {1..300}; do
+		kill -0 "$(cat "$D/dockerd")" 2>/dev/null || break
+		sleep 0.1
+	done
+	lib_processes >"$D/left"
+	lib_mounts | lib_new "$D/.mounts" >>"$D/left"
+	find /sys/fs/cgroup -maxdepth 2 -name "mrun-test-$LIB_RUN" >>"$D/left" 2>/dev/null
+	[ ! -s "$D/left" ] || {
+		failed=1
+		echo "left behind:" >&2
+		cat "$D/left" >&2
+	}
+	[[ $DOCKER_HAD == *" /etc/docker/key.json "* ]] || rm -f /etc/docker/key.json
+	[[ $DOCKER_HAD == *" /etc/docker "* ]] || rmdir /etc/docker
+	[[ $DOCKER_HAD == *" /run/docker "* ]] || rmdir /run/docker/plugins /run/docker
+	return "$failed"
+}
+
+docker_end_containers() {
+	local dir ids
+	mapfile -t ids < <(docker ps -aq)
+	[ ${#ids[@]} -eq 0 ] || docker rm -fv "${ids[@]}" >/dev/null 2>&1
+	for dir in "/sys/fs/cgroup/mrun-test-$LIB_RUN"/* /sys/fs/cgroup/*/"mrun-test-$LIB_RUN"/*; do
+		[ ! -d "$dir" ] || xargs -r kill -KILL <"$dir/cgroup.procs" 2>/dev/null
+	done
+}
+
+docker_leftovers() {
+	docker ps -aq | sed 's/^/container /'
+	find "$D/exec/runtime-runc/moby" "$D/exec/containerd/daemon/io.containerd.runtime.v2.task/moby" \
+		-mindepth 1 -maxdepth 1 2>/dev/null
+	find /sys/fs/cgroup -maxdepth 2 -name "mrun-test-$LIB_RUN" 2>/dev/null
+	# The files that network namespaces were mounted on go when dockerd collects them, once a minute.
+	awk -v a="$D/data/" -v b="$D/exec/netns/" '(index($5, a) || index($5, b)) && $5 !~ "/netns/default$" {
+		print "mount " $5 }' /proc/self/mountinfo
+}
+
+docker_idle() {
+	local left _
+	for _ in {1..150}; do
+		left=$(docker_leftovers)
+		[ -n "$left" ] || return 0
+		sleep 0.1
+	done
+	printf 'left behind:\n%s\n' "$left" >&2
+	return 1
+}
+
+until_true() { # COMMAND…: within 30 seconds
+	local _
+	for _ in {1..300}; do
+		! "$@" || return 0
+		sleep 0.1
+	done
+	echo "not within 30 s: $*" >&2
+	return 1
+}
+
+inspect() { docker inspect -f "{{$1}}" "$N"; }
+is() { [ "$(inspect .State.Status)" = "$1" ]; }
+detached() { # [OPTION…] IMAGE COMMAND…
+	docker run -d --name "$N" "$@" >id
+}
+
+@test "docker knows mrun: by name, as the default, with its version" {
+	run -0 docker info
+	[[ $output == *"Runtimes: "*" mrun"* ]]
+	[[ $output == *"Default Runtime: mrun"* ]]
+	run -0 docker version
+	[[ $output == *"mrun:"*"$("$MRUN" --version | sed -n '1s/.* //p')"* ]]
+}
+
+@test "Hello world!, by default and by name" {
+	run -0 docker run --rm $I
+	[ "$output" = "Hello world!" ]
+	run -0 docker run --rm --runtime mrun --network none $I
+	[ "$output" = "Hello world!" ]
+}
+
+@test "options of docker run, as the program sees them" {
+	mkdir src
+	echo host >src/file
+	run -7 docker run --rm -e A=b -w /tmp -u 1000:2000 --group-add 3000 -h inside --add-host other:10.0.0.1 \
+		-v "$T/src:/src:ro" --tmpfs /scratch:size=1m --read-only --cap-drop ALL --security-opt no-new-privileges \
+		--ulimit nofile=99:99 --sysctl net.ipv4.ip_default_ttl=33 --shm-size 2m --init --network none $I sh -c '
+			echo "$A $(pwd) $(id -u) $(id -g) $(id -G | grep -o 3000) $(hostname)"
+			grep other /etc/hosts | tr "\t" " "
+			cat /src/file
+			touch /src/x 2>/dev/null || echo "ro volume"
+			touch /x 2>/dev/null || echo "ro root"
+			sed -n "s/^CapBnd:.//p; s/^NoNewPrivs:./nnp /p; s/^Seccomp:./seccomp /p" /proc/self/status
+			ulimit -n
+			cat /proc/sys/net/ipv4/ip_default_ttl
+			df -k /scratch /dev/shm | sed -n "s/^[^ ]* *\([0-9]*\) .*/\1/p" | xargs
+			tr "\0" "\n" </proc/1/cmdline | sed -n "1s,.*/,,p"
+			exit 7'
+	[ "$output" = "b /tmp 1000 2000 3000 inside
+10.0.0.1 other
+host
+ro volume
+ro root
+0000000000000000
+nnp 1
+seccomp 2
+99
+33
+1024 2048
+docker-init" ] || {
+		echo "$output"
+		false
+	}
+}
+
+@test "privileged" {
+	# docker asks for every capability that the kernel knows, and runc fails without, too.
+	[ "$(sed -n 's/^CapBnd:\t//p' /proc/self/status)" = "$(printf '%016x' $(((2 << $(cat /proc/sys/kernel/cap_last_cap)) - 1)))" ] ||
+		skip "root has not every capability here"
+	run -0 docker run --rm --privileged --network none $I sh -c 'mount -t tmpfs x /mnt && grep -c "^Seccomp:.0" /proc/self/status'
+	[ "$output" = 1 ]
+	detached $I sleep 1000
+	run -0 docker exec --privileged "$N" sh -c 'mount -t tmpfs x /mnt'
+	docker rm -f "$N"
+}
+
+@test "a device, the host's and another container's namespaces" {
+	run -0 docker run --rm --device /dev/fuse:/dev/f --network none $I stat -c %t:%T /dev/f
+	[ "$output" = "$(stat -c %t:%T /dev/fuse)" ]
+	run -1 docker run --rm --network none $I sh -c 'mknod /tmp/m b 7 0 && exec 3</tmp/m'
+	[[ $output == *"Operation not permitted"* ]]
+	detached --ipc shareable $I sleep 1000
+	run -0 docker run --rm --pid "container:$N" --ipc "container:$N" --network "container:$N" $I \
+		sh -c 'tr "\0" " " </proc/1/cmdline; for n in net ipc pid; do readlink /proc/self/ns/$n; done'
+	pid=$(inspect .State.Pid)
+	[ "$output" = "sleep 1000 $(readlink "/proc/$pid/ns/net" "/proc/$pid/ns/ipc" "/proc/$pid/ns/pid")" ]
+	docker rm -f "$N"
+	run -0 docker run --rm --pid host --uts host --network none $I readlink /proc/self/ns/pid
+	[ "$output" = "$(readlink /proc/self/ns/pid)" ]
+}
+
+@test "the bridge network: docker's prestart hook puts the interface in" {
+	[ "$(jq -r .bridge "$D/daemon.json")" != none ] || skip "no bridge can be made here"
+	run -0 docker run --rm $I sh -c 'ls /sys/class/net | xargs; ping -c 1 -W 10 "$(ip route | sed -n "s/^default via \([^ ]*\).*/\1/p")"'
+	[ "${lines[0]}" = "eth0 lo" ]
+	[[ $output == *" 0% packet loss"* ]]
+}
+
+@test "exec: user, directory, environment, streams, exit codes, a terminal" {
+	detached $I sleep 1000
+	run -3 --separate-stderr docker exec -i -u 1000 -w /tmp -e A=b "$N" \
+		sh -c 'echo "$A $(pwd) $(id -u)"; cat; echo oops >&2; exit 3' <<<typed
+	[ "$output" = $'b /tmp 1000\ntyped' ]
+	# shellcheck disable=SC2154 # bats sets it
+	[ "$stderr" = oops ]
+	run -4 "$TYPIST" size=31x91 'wait=31 91' 'send=\x03' -- "$DOCKER" exec -it "$N" \
+		sh -c 'trap "exit 4" INT; tty; while :; do stty size; sleep 0.1; done'
+	[[ $output == */dev/pts/0* ]]
+	docker exec -d "$N" sleep 2000
+	run -0 docker top "$N" -o pid,args
+	[[ $output == *"sleep 1000"*"sleep 2000"* ]]
+	docker rm -f "$N"
+}
+
+@test "run -it: the size and a change of it, detach and attach, the exit code" {
+	run -0 "$TYPIST" size=33x99 'wait=33 99' size=21x43 'wait=21 43' 'send=\x10\x11' -- \
+		"$DOCKER" run -it --name "$N" $I sh -c 'trap "exit 5" INT; tty; while :; do stty size; sleep 0.1; done'
+	[[ $output == */dev/pts/0* ]]
+	is running
+	run -5 "$TYPIST" size=44x55 'wait=44 55' 'send=\x03' -- "$DOCKER" attach "$N"
+	is exited
+	docker rm "$N"
+}
+
+@test "stop, kill, wait, restart, and what inspect says of it" {
+	detached $I sh -c 'trap "echo term; exit 42" TERM; trap "echo hup" HUP; echo ready; while :; do sleep 0.1; done'
+	said() { docker logs "$N" | grep -qx "$1"; }
+	until_true said ready
+	docker kill -s HUP "$N"
+	until_true said hup
+	docker stop "$N"
+	[ "$(docker logs "$N")" = $'ready\nhup\nterm' ]
+	[ "$(inspect '.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled')" = "exited 42 false" ]
+	docker start "$N"
+	is running
+	docker restart -t 0 "$N"
+	is running
+	docker kill "$N"
+	run -0 docker wait "$N"
+	[ "$output" = 137 ]
+	run -1 docker kill "$N"
+	[[ $output == *"is not running"* ]]
+	docker rm "$N"
+	# One that does not listen is killed; one that fails is started again.
+	detached --stop-timeout 1 $I sleep 1000
+	docker stop "$N"
+	[ "$(inspect .State.ExitCode)" -eq 137 ]
+	docker rm "$N"
+	detached --restart on-failure:2 $I sh -c 'exit 9'
+	ended() { [ "$(inspect '.State.Status}} {{.RestartCount')" = "exited 2" ]; }
+	until_true ended
+	docker rm "$N"
+}
+
+@test "pause, stats, logs, copy, healthcheck" {
+	detached --health-cmd 'test -e /tmp/well' --health-interval 0.2s --health-retries 1 $I \
+		sh -c 'while :; do echo x >>/tmp/beat; usleep 20000; done'
+	health() { [ "$(inspect .State.Health.Status)" = "$1" ]; }
+	until_true health unhealthy
+	docker exec "$N" touch /tmp/well
+	until_true health healthy
+	docker pause "$N"
+	is paused
+	beats() { docker cp "$N:/tmp/beat" - | tar -xO | wc -l; }
+	before=$(beats)
+	sleep 0.5
+	[ "$(beats)" -eq "$before" ]
+	run -1 docker exec "$N" true
+	[[ $output == *"is paused"* ]]
+	docker unpause "$N"
+	more() { [ "$(beats)" -gt "$before" ]; }
+	until_true more
+	run -0 docker stats --no-stream --format '{{.PIDs}} {{.MemUsage}}' "$N"
+	[[ $output =~ ^[1-9][0-9]*\ [1-9][0-9.]*[KM]iB\ / ]]
+	docker rm -f "$N"
+}
+
+@test "limits are kept: memory, processes, processors; update changes them" {
+	detached --memory 32m --memory-swap 32m --pids-limit 20 --cpus 0.25 $I sleep 1000
+	quota() { docker exec "$N" sh -c 'cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null || cut -d" " -f1 /sys/fs/cgroup/cpu.max'; }
+	fork() { docker exec "$N" sh -c 'for i in $(seq 40); do sleep 1000 & done; killall sleep'; }
+	run -137 docker exec "$N" dd if=/dev/zero of=/dev/null bs=100M count=1
+	[ "$(quota)" = 25000 ]
+	docker update --memory 200m --memory-swap 200m --cpus 0.5 "$N"
+	run -0 docker exec "$N" dd if=/dev/zero of=/dev/null bs=100M count=1
+	[ "$(quota)" = 50000 ]
+	run fork
+	[[ $output == *"can't fork"* ]]
+	docker rm -f "$N"
+	detached --pids-limit 20 $I sh -c 'trap : TERM; while :; do sleep 1; done'
+	docker update --pids-limit 100 "$N"
+	run fork
+	[[ $output != *"can't fork"* ]]
+	docker rm -f "$N"
+	run -137 docker run --name "$N" --memory 16m --memory-swap 16m --network none $I dd if=/dev/zero of=/dev/null bs=100M count=1
+	[ "$(inspect .State.OOMKilled)" = true ]
+	docker rm "$N"
+}
+
+@test "what cannot be run: docker's exit codes, which it takes from the runtime's words" {
+	local case
+	for case in '127 no-such-program' '127 /no/such/program' '126 /etc/passwd' '126 /etc'; do
+		run -"${case% *}" docker run --rm --network none $I "${case#* }"
+		[[ $output == *"${case#* }"* ]]
+	done
+	detached $I sleep 1000
+	# Of exec's failures docker makes 126, and newer releases 127.
+	run docker exec "$N" no-such-program
+	[[ $status =~ ^12[67]$ ]]
+	[[ $output == *"no-such-program"*"executable file not found in \$PATH"* ]]
+	run -126 docker exec "$N" /etc/passwd
+	[[ $output == *"/etc/passwd"*"permission denied"* ]]
+	docker rm -f "$N"
+	touch file
+	for case in "$T:/etc/passwd" "$T/file:/etc"; do
+		run docker run --rm --network none -v "$case" $I true
+		[[ $status =~ ^12[57]$ ]]
+		[[ $output == *"Are you trying to mount a directory onto a file"* ]]
+	done
+}
+
+@test "twenty at once" {
+	local i
+	for i in {1..20}; do
+		docker run --rm --network none $I >"out.$i" 2>&1 </dev/null 3>&- &
+	done
+	wait
+	[ "$(cat out.* | sort | uniq -c | sed 's/^ *//')" = "20 Hello world!" ]
+}
+
+# A stand-in for golang:alpine: the base and this machine's Go, with the C library that its `go`
+# wants and no more of the standard library than the example needs.
+golang_base() { # FILE
+	local dir=$1.d goroot tools package archive file
+	goroot=$(go env GOROOT)
+	tools=$(go env GOTOOLDIR)
+	rm -rf "$dir"
+	alpine_rootfs "$dir"
+	mkdir -p "$dir$tools" "$dir/usr/bin" "$dir$goroot/bin" "$dir$goroot/pkg"
+	cp -L "$goroot/VERSION" "$dir$goroot/"
+	cp -L "$goroot/bin/go" "$dir$goroot/bin/"
+	ln -s "$goroot/bin/go" "$dir/usr/bin/go"
+	for file in compile link asm buildid; do
+		[ ! -e "$tools/$file" ] || cp -L "$tools/$file" "$dir$tools/"
+	done
+	[ ! -d "$goroot/pkg/include" ] || cp -rL "$goroot/pkg/include" "$dir$goroot/pkg/"
+	GO111MODULE=off GOFLAGS='' go list -deps fmt >"$dir.list" || return 1
+	while read -r package; do
+		mkdir -p "$dir$goroot/src/$package"
+		find -L "$goroot/src/$package" -maxdepth 1 -type f ! -name '*_test.go' \
+			-exec cp -L -t "$dir$goroot/src/$package" {} +
+		# Compiled, up to Go 1.19.
+		archive=$goroot/pkg/$(go env GOOS)_$(go env GOARCH)/$package.a
+		[ ! -f "$archive" ] || {
+			mkdir -p "$dir${archive%/*}"
+			cp -L "$archive" "$dir$archive"
+		}
+	done <"$dir.list"
+	ldd "$goroot/bin/go" | grep -o '/[^ ]*' | while read -r file; do
+		mkdir -p "$dir${file%/*}"
+		cp -L "$file" "$dir$file"
+	done
+	tar -C "$dir" -cf "$1" --owner=0 --group=0 --numeric-owner . && rm -rf "$dir" "$dir.list"
+}
+
+need_golang_image() {
+	need go
+	docker image inspect golang:alpine >/dev/null 2>&1 ||
+		docker import - golang:alpine <"$(lib_cached "golang-$BASE_KIND.tar" golang_base)"
+}
+
+# The built image by docker and, saved and loaded, by mrun.
+says_hello() { # IMAGE
+	run -0 docker run --rm --network none "$1"
+	[ "$output" = "Hello world!" ]
+	docker save "$1" | "$MRUN" load -q
+	run -0 "$MRUN" "$1"
+	[ "$output" = "Hello world!" ]
+	docker rmi "$1"
+}
+
+@test "docker build of the multi-stage example, the classic builder; then mrun runs it" {
+	need_golang_image
+	DOCKER_BUILDKIT=0 docker build -t "$N:1" "$ROOT/examples/multistage-hello-world"
+	says_hello "$N:1"
+}
+
+@test "docker build with BuildKit, which runs runc from its PATH; then mrun runs it" {
+	need_golang_image
+	DOCKER_BUILDKIT=1 docker build --progress plain -t "$N:2" "$ROOT/examples/multistage-hello-world" >log 2>&1 || {
+		! grep -q buildx log || skip "this docker builds with a plugin that is not installed (docker-buildx)"
+		cat log
+		false
+	}
+	# BuildKit keeps a cache of its steps, and no container.
+	says_hello "$N:2"
+}
+
+@test "docker reads what mrun saves, and mrun what docker saves" {
+	local small=$N:1 id
+	mkdir layer
+	echo hello >layer/hello.txt
+	tar -C layer -cf layer.tar hello.txt
+	"$ROOT/scripts/make-image" --base none --no-hello --layer layer.tar --name "$small" --cmd '["/x"]' --output i.tar
+	"$MRUN" load -q i.tar
+	id=$("$MRUN" inspect -f '{{.Id}}' "$small")
+	"$MRUN" save "$small" | docker load -q
+	[ "$(docker image inspect -f '{{.Id}}' "$small")" = "$id" ]
+	"$MRUN" rmi "$small"
+	docker save "$small" | "$MRUN" load -q
+	[ "$("$MRUN" inspect -f '{{.Id}}' "$small")" = "$id" ]
+	docker rmi "$small"
+}
