@@ -116,7 +116,9 @@ stop() {
 @test "exec -t: a terminal and its type" {
 	start
 	need script
-	run -0 script -qec "stty rows 31 cols 71; '$MRUN' exec -it $N sh -c 'tty; stty size; echo \$TERM'" /dev/null
+	# An input without an end: script(1) types one, and the terminal echoes it anywhere.
+	mkfifo input
+	run -0 script -qec "stty rows 31 cols 71; '$MRUN' exec -it $N sh -c 'tty; stty size; echo \$TERM'" /dev/null 0<>input
 	output=${output//$'\r'/}
 	[[ $output == *$'/dev/pts/0\n31 71\nxterm'* ]]
 	[ -z "$("$MRUN" exec "$N" sh -c 'echo $TERM')" ]

@@ -23,7 +23,7 @@ static struct run_plan plan_of(const char *first, ...)
 {
 	char *argv[32] = { (char *)"mrun", (char *)first }, **args;
 	struct run_options o;
-	struct run_plan p;
+	struct run_plan p = { 0 };
 	int argc = 2;
 	va_list ap;
 
