@@ -66,8 +66,7 @@ static bool wants_cgroup(const struct cmd_context *c, const struct oci_spec *spe
 	 */
 	if (!o->bundle)
 		return o->stay || c->systemd_cgroup || spec->linux_->resources ||
-		       spec->linux_->cgroups_path ||
-		       !oci_spec_namespace(spec, CLONE_NEWPID);
+		       spec->linux_->cgroups_path || !oci_spec_namespace(spec, CLONE_NEWPID);
 	return true;
 }
 
