@@ -206,9 +206,12 @@ _Noreturn void exec_join_main(struct exec_plan *p)
 		run(p, &e);
 		goto failed;
 	}
-	if (pid < 0)
+	if (pid < 0) {
 		err_sys(&e, errno, "make a process in the container");
-	else if (sync_send_pid(p->sync_fd, pid, &e) == 0)
+		if (e.code == EAGAIN)
+			err_hint(&e, "it has as many processes as its limit allows "
+				     "(linux.resources.pids.limit, or the user's RLIMIT_NPROC)");
+	} else if (sync_send_pid(p->sync_fd, pid, &e) == 0)
 		_exit(0);
 failed:
 	sync_send_error(p->sync_fd, &e);

@@ -104,7 +104,8 @@ test_a_writable_cgroup_belongs_to_the_container_s_root() {
 	start c1
 	until_ok grep -q "limit stays" "$T/c1.log"
 	is "$(<"$T/c1.log")" $'0::/x\nlimit stays'
-	is "$(stat -c %u "$CG/..")" 100000
+	CG=${CG%/x}
+	is "$(stat -c %u "$CG")" 100000
 	mrun delete -f c1
 	LINUX=$maps bundle b '"sleep", "1000"'
 	sed -i 's/"namespaces": \[/&{"type": "user"},/' b/config.json
@@ -183,10 +184,10 @@ test_update_of_each() {
 }
 
 test_stats_have_the_fields_that_containerd_and_cadvisor_read() {
-	bundle b '"sh", "-c", "dd if=/dev/zero of=/tmp/x bs=1M count=2 2>/dev/null; sleep 1000"' \
+	bundle b '"sh", "-c", "dd if=/dev/zero of=/tmp/x bs=1M count=2 2>/dev/null; echo >/tmp/done; sleep 1000"' \
 		'"memory": {"limit": 33554432, "swap": 33554432}, "pids": {"limit": 20}, "cpu": {"quota": 50000, "cpus": "0-1"}'
 	start c1
-	until_ok eval '[ "$(<"$CG/memory.current")" -gt 2000000 ]'
+	until_ok mrun exec c1 test -e /tmp/done
 	mrun events --stats c1 >stats
 	jq . stats
 	jq -e '.type == "stats" and .id == "c1" and (.data |
@@ -195,7 +196,7 @@ test_stats_have_the_fields_that_containerd_and_cadvisor_read() {
 		.memory.usage.limit == 33554432 and .memory.usage.usage > 2000000 and
 		.memory.swap.limit == 33554432 and .memory.raw.anon > 0 and .memory.raw.file >= 2000000 and
 		.memory.raw.inactive_file >= 0 and .memory.raw.pgfault > 0 and
-		.pids.current == 1 and .pids.limit == 20 and
+		.pids.current >= 1 and .pids.limit == 20 and
 		(.blkio | type) == "object" and .hugetlb["2MB"].failcnt == 0)' stats
 	mrun delete -f c1
 }
