@@ -1,7 +1,7 @@
 # Shared by containerd.bats and kubernetes.bats: a containerd of the file's own.
 #
-# In setup_file: containerd_make, which starts it with everything below one directory, $D; in
-# teardown_file: containerd_clean. In each test's setup: lib_setup, in teardown: containerd_teardown,
+# In setup_file: containerd_prepare, which makes a directory, $D, with a config.toml that keeps all of
+# containerd's below it; what a file adds to that; containerd_start; in teardown_file: containerd_clean. In each test's setup: lib_setup, in teardown: containerd_teardown,
 # which ends the test's containers and fails if the shim or mrun left something of them.
 # What cannot be put below $D is /run/containerd/s, where the shims listen.
 # shellcheck shell=bash disable=SC2034,SC2154 # others use these variables; bats sets the BATS_ ones
@@ -36,14 +36,12 @@ python_grpc() {
 	return 1
 }
 
-# PREFIX is a command that starts containerd, `unshare -n` say.
-containerd_make() { # CONFIG [PREFIX…]
-	local config=$1
-	shift
-	containerd_can || return 0
+containerd_prepare() {
 	lib_setup
 	D=$T
-	export D CONTAINERD_ADDRESS=$D/containerd.sock CONTAINERD_NAMESPACE=mrun-test-$LIB_RUN
+	CGROUP=mrun-test-$LIB_RUN
+	: "${CONTAINERD_NAMESPACE:=$CGROUP}"
+	export D CGROUP CONTAINERD_ADDRESS=$D/containerd.sock CONTAINERD_NAMESPACE
 	RUN_CONTAINERD_WAS=
 	[ ! -d /run/containerd ] || RUN_CONTAINERD_WAS=1
 	export RUN_CONTAINERD_WAS
@@ -56,14 +54,12 @@ state = "$D/state"
 [ttrpc]
   address = "$CONTAINERD_ADDRESS.ttrpc"
 TOML
-	cat >>"$D/config.toml" <<<"$config"
 	# The shim's default is `runc` in containerd's PATH; where a client names no program, that is mrun.
 	mkdir "$D/tmp" "$D/bin"
 	ln -s "$MRUN" "$D/bin/runc"
-	containerd_start "$@"
 }
 
-containerd_start() { # [PREFIX…]
+containerd_start() { # [PREFIX…]: a command that starts it, `unshare -n` say
 	local _
 	# ctr waits longer than this for a socket that isn't there yet; the log says more.
 	TMPDIR=$D/tmp PATH=$D/bin:$PATH "$@" containerd --config "$D/config.toml" >>"$D/log" 2>&1 </dev/null 3>&- &
@@ -98,7 +94,16 @@ containerd_clean() {
 	[ ! -S "$CONTAINERD_ADDRESS" ] || containerd_end_containers
 	containerd_stop
 	# By the mark in their environment these are the shims, if one is left.
-	no_leftovers || failed=1
+	{
+		lib_processes
+		lib_mounts | lib_new "$D/.mounts"
+		find /sys/fs/cgroup -maxdepth 2 -name "$CGROUP" 2>/dev/null
+	} >"$D/left"
+	[ ! -s "$D/left" ] || {
+		failed=1
+		echo "left behind:" >&2
+		cat "$D/left" >&2
+	}
 	lib_teardown || failed=1
 	rmdir "/run/containerd/runc/$CONTAINERD_NAMESPACE" 2>/dev/null
 	[ -n "$RUN_CONTAINERD_WAS" ] || find /run/containerd -depth -type d -empty -delete 2>/dev/null
@@ -110,7 +115,7 @@ containerd_end_containers() {
 	for id in $(c task ls -q); do c task rm -f "$id" >/dev/null 2>&1; done
 	for id in $(c container ls -q); do c container rm "$id" >/dev/null 2>&1; done
 	# Whatever the daemon did not reach any more.
-	for dir in /sys/fs/cgroup/*/"$CONTAINERD_NAMESPACE"/* /sys/fs/cgroup/"$CONTAINERD_NAMESPACE"/*; do
+	for dir in /sys/fs/cgroup/*/"$CGROUP"/* /sys/fs/cgroup/"$CGROUP"/*; do
 		[ ! -d "$dir" ] || xargs -r kill -KILL <"$dir/cgroup.procs" 2>/dev/null
 	done
 }
@@ -122,7 +127,7 @@ containerd_leftovers() {
 	find "$D"/state/io.containerd.runtime.v2.task -mindepth 2 -maxdepth 2 -printf 'bundle %f\n'
 	find "$D/runc" -mindepth 2 -maxdepth 2 -printf 'state %f\n' 2>/dev/null
 	find "$D/tmp" -mindepth 1 -printf 'file %p\n'
-	find /sys/fs/cgroup -maxdepth 2 -name "$CONTAINERD_NAMESPACE" -printf 'cgroup %p\n' 2>/dev/null
+	find /sys/fs/cgroup -maxdepth 2 -name "$CGROUP" -printf 'cgroup %p\n' 2>/dev/null
 	awk -v d="$D/state/" 'index($5, d) { print "mount " $5 }' /proc/self/mountinfo
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Docker: a dockerd of the file's own, with examples/docker/daemon.json and everything else below one
+# Docker: a dockerd of the file's own, with examples/daemon.json and everything else below one
 # directory, in a network namespace of its own (its bridge and its firewall rules stay there).
 # mrun is a runtime by name, the default, and, as `runc` in dockerd's PATH, what BuildKit takes.
 # What cannot be put elsewhere is /run/docker/plugins and /etc/docker/key.json: taken away at the end
@@ -74,7 +74,7 @@ docker_start() {
 		'.runtimes.mrun.path = $mrun | . + {
 			"data-root": "\($d)/data", "exec-root": "\($d)/exec", pidfile: "\($d)/pid",
 			hosts: ["unix://\($d)/docker.sock"], "cgroup-parent": $parent, iptables: $iptables}' \
-		"$ROOT/examples/docker/daemon.json" >"$D/daemon.json"
+		"$ROOT/examples/daemon.json" >"$D/daemon.json"
 	unshare -n ip link add name probe type bridge 2>/dev/null || {
 		jq '.bridge = "none"' "$D/daemon.json" >"$D/none.json"
 		mv -f "$D/none.json" "$D/daemon.json"
