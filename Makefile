@@ -174,8 +174,14 @@ $(BUILD)/tests/syscalls $(BUILD)/tests/filter: $(BUILD)/tests/%: tests/probe/%.c
 	@mkdir -p $(dir $@)
 	$(say) TEST $@
 	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -Wall -Wextra -static -o $@ $<
+# What tests/security attacks with.
+ATTACKS := $(patsubst tests/probe/attack-%.c,$(BUILD)/tests/attack-%,$(wildcard tests/probe/attack-*.c))
+$(ATTACKS): $(BUILD)/tests/attack-%: tests/probe/attack-%.c
+	@mkdir -p $(dir $@)
+	$(say) TEST $@
+	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -I. -Wall -Wextra -static -o $@ $<
 .PHONY: tests-build
-tests-build: all $(BUILD)/completion/table $(UNIT) $(if $(wildcard tests/probe/probe.c),$(PROBES)) \
+tests-build: all $(ATTACKS) $(BUILD)/completion/table $(UNIT) $(if $(wildcard tests/probe/probe.c),$(PROBES)) \
 	$(BUILD)/tests/syscalls $(BUILD)/tests/filter \
 	$(BUILD)/tests/cgroup-tool
 

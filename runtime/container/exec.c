@@ -319,17 +319,25 @@ static int pass_notify(struct exec *x, int fd, struct error *e)
 /* Follows both processes until the program runs. */
 static int follow(struct exec *x, struct error *e)
 {
+	const struct exec_plan *plan = &x->plan;
+	unsigned expected =
+		SYNC_BIT(SYNC_PID) | SYNC_BIT(SYNC_CGROUP) | SYNC_BIT(SYNC_AMBIENT);
 	struct sync_packet p;
 	int r = 0;
 
+	if (plan->terminal && plan->console_fd < 0)
+		expected |= SYNC_BIT(SYNC_TERMINAL);
+	if (plan->process.seccomp.notify)
+		expected |= SYNC_BIT(SYNC_NOTIFY);
 	while (r == 0) {
-		if (sync_receive(x->sync, &p, e) < 0)
+		if (sync_receive_expected(x->sync, &p, &expected, e) < 0)
 			return -1;
 		switch (p.tag) {
 		case SYNC_CGROUP:
 			r = move_into_cgroup(x, e);
 			break;
 		case SYNC_PID:
+			expected &= ~SYNC_BIT(SYNC_CGROUP);
 			r = equip(x, p.pid, e);
 			break;
 		case SYNC_TERMINAL:

@@ -153,8 +153,6 @@ static int run(struct exec_plan *p, struct error *e)
 	const char *path;
 	int notify = -1;
 
-	close(p->proc);
-	fd_closep(&p->pidfd);
 	process_reset_signals(true);
 	if (sync_expect(p->sync_fd, SYNC_MAPPED, e) < 0)
 		return -1;
@@ -201,6 +199,9 @@ _Noreturn void exec_join_main(struct exec_plan *p)
 	}
 	if (join(p, &e) < 0)
 		goto failed;
+	/* Not one descriptor that leads to the host's files is in there with it. */
+	fd_closep(&p->proc);
+	fd_closep(&p->pidfd);
 	pid = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid == 0) {
 		run(p, &e);

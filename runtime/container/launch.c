@@ -220,13 +220,33 @@ static void say_ambient(const struct launch *l, uint64_t bits)
 	log_warnings(l->c, &lines);
 }
 
+/* What the child has to say. */
+static unsigned expected_tags(const struct launch *l)
+{
+	const struct init_plan *p = &l->plan;
+	unsigned tags = SYNC_BIT(SYNC_AMBIENT);
+
+	if (p->hooks_runtime)
+		tags |= SYNC_BIT(SYNC_HOOKS);
+	if (l->o->overlay && l->o->overlay->fuse)
+		tags |= SYNC_BIT(SYNC_FUSE);
+	if (p->terminal && p->console_fd < 0)
+		tags |= SYNC_BIT(SYNC_TERMINAL);
+	if (p->process.seccomp.notify)
+		tags |= SYNC_BIT(SYNC_NOTIFY);
+	if (l->waits)
+		tags |= SYNC_BIT(SYNC_CREATED);
+	return tags;
+}
+
 /* Follows the child until its program runs, or it waits for start. */
 static int follow(struct launch *l, struct error *e)
 {
+	unsigned expected = expected_tags(l);
 	struct sync_packet p;
 
 	for (;;) {
-		if (sync_receive(l->sync, &p, e) < 0)
+		if (sync_receive_expected(l->sync, &p, &expected, e) < 0)
 			return -1;
 		switch (p.tag) {
 		case SYNC_HOOKS:

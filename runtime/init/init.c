@@ -32,6 +32,14 @@
 #include "runtime/init/sysctl.h"
 #include "runtime/init/volumes.h"
 
+/* From here on the process must not be read or traced by others of the container: once the root is
+ * mounted, since the parent may have to enter its namespaces to start fuse-overlayfs; where others
+ * are there from the start, before that (spawn.c). */
+static void hide(void)
+{
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 /* Root of the new user namespace: files that we make then have a mapped owner. */
 static int become_root(const struct init_plan *p, struct error *e)
 {
@@ -44,6 +52,15 @@ static int become_root(const struct init_plan *p, struct error *e)
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_sys(e, errno, "become root of the user namespace");
 	return 0;
+}
+
+/* user_namespaces(7): where a single id is mapped, the namespace that we joined may deny it. */
+static bool setgroups_denied(int proc)
+{
+	_cleanup_fd_ int fd = openat(proc, "self/setgroups", O_RDONLY | O_CLOEXEC);
+	char text[8] = "";
+
+	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && str_has_prefix(text, "deny");
 }
 
 /* A time namespace takes its offsets before the first process is in it (time_namespaces(7)). */
@@ -128,13 +145,6 @@ static int run_container_hooks(const struct init_plan *p, struct error *e)
 		return 0;
 	return hooks_run(h->create_container, h->create_container_len, "createContainer",
 			 p->state_json, e);
-}
-
-/* From here on the process must not be read or traced by others of the container. (Not earlier:
- * the parent may have to enter its namespaces to start fuse-overlayfs.) */
-static void hide(void)
-{
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 /* Everything that has to do with files: from the host's root to the container's. */
@@ -233,8 +243,8 @@ static bool needs_proc(const struct init_plan *p)
 {
 	const struct oci_process *s = p->spec->process;
 
-	return (p->late_flags & CLONE_NEWTIME) || p->spec->linux_->sysctl_len ||
-	       s->apparmor_profile || s->selinux_label;
+	return (p->late_flags & CLONE_NEWTIME) || p->joined_userns ||
+	       p->spec->linux_->sysctl_len || s->apparmor_profile || s->selinux_label;
 }
 
 static int prepare(struct init_plan *p, struct error *e)
@@ -253,11 +263,15 @@ static int prepare(struct init_plan *p, struct error *e)
 		return err_sys(e, errno, "enter the layer cache %s", p->cache_path);
 	if ((p->new_userns || p->joined_userns) && become_root(p, e) < 0)
 		return -1;
+	if (p->watched)
+		hide(); /* changing the user may have undone it (fs.suid_dumpable) */
 	/* Only now: changing the user clears it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return err_sys(e, errno, "prctl");
 	if (needs_proc(p) && (proc = process_open_proc(e)) < 0)
 		return -1;
+	if (p->joined_userns && setgroups_denied(proc))
+		p->process.setgroups_allowed = false;
 	if ((p->late_flags & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
 		return err_sys(e, errno, "make a cgroup namespace");
 	if ((p->late_flags & CLONE_NEWTIME) && enter_time_namespace(p, proc, e) < 0)
@@ -270,7 +284,7 @@ static int prepare(struct init_plan *p, struct error *e)
 		return -1;
 	if (sysctl_apply(p->spec, proc, e) < 0)
 		return -1;
-	return process_prepare(&p->process, proc, e);
+	return process_prepare(&p->process, p->watched ? -1 : proc, e);
 }
 
 static int run(struct init_plan *p, struct error *e)

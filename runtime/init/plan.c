@@ -191,6 +191,7 @@ static int plan_namespaces(struct init_plan *p, struct error *e)
 		p->joined_userns |= n->type == CLONE_NEWUSER;
 	}
 	p->new_userns = (p->clone_flags & CLONE_NEWUSER) != 0;
+	p->watched = p->joined_userns && !(p->clone_flags & CLONE_NEWPID);
 	return 0;
 }
 

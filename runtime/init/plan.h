@@ -87,6 +87,7 @@ struct init_plan {
 	size_t joins_len;
 	bool new_userns; /* a user namespace of the container's own */
 	bool joined_userns;
+	bool watched;	      /* processes with rights over ours can see it from the start */
 	bool devices_by_bind; /* mknod is not allowed there */
 	struct idmap idmap;   /* used when new_userns */
 	struct mount_plan *mounts;

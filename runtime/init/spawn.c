@@ -12,7 +12,9 @@
 
 #include "oci/base/file.h"
 #include "oci/base/str.h"
+#include "runtime/init/attributes.h"
 #include "runtime/init/init.h"
+#include "runtime/init/process.h"
 #include "runtime/init/sync.h"
 #include "runtime/init/syscalls.h"
 
@@ -114,6 +116,18 @@ static int join_all(const struct init_plan *p, struct error *e)
 	return 0;
 }
 
+/* The labels first: afterwards they are not ours to write any more. */
+static int hide(const struct init_plan *p, struct error *e)
+{
+	_cleanup_fd_ int proc = process_open_proc(e);
+
+	if (proc < 0 || attributes_write_proc(&p->process, proc, e) < 0)
+		return -1;
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_sys(e, errno, "prctl");
+	return 0;
+}
+
 /* A process joins the namespaces and clones the container's first process as its own sibling. */
 static _Noreturn void in_between(struct init_plan *p, int cgroup_fd)
 {
@@ -124,6 +138,10 @@ static _Noreturn void in_between(struct init_plan *p, int cgroup_fd)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	close(p->parent_fd);
 	err_clear(&e);
+	/* Others of the user and pid namespaces that we join could trace the first process, or
+	 * reach the host through its root, while it still has the host's files (CVE-2016-9962). */
+	if (p->watched && hide(p, &e) < 0)
+		goto failed;
 	if (join_all(p, &e) < 0)
 		goto failed;
 	pid = do_clone(p, CLONE_PARENT, cgroup_fd, &pidfd);

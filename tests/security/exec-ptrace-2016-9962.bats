@@ -1,0 +1,136 @@
+#!/usr/bin/env bats
+# A program in a container attacks what enters it from outside: the process that exec brings in, or
+# the first process of another container that shares its namespaces. It lies in wait for new pids and
+# tries their root, their working directory, their descriptors and ptrace (CVE-2016-9962); or it
+# takes the socket that leads to mrun out of the shim and speaks on it (found here).
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154
+bats_require_minimum_version 1.5.0
+load ../lib
+load sentinel
+
+setup_file() { user_make; }
+teardown_file() { user_clean; }
+setup() { sec_setup; }
+teardown() {
+	[ -z "${VICTIM:-}" ] || kill "$VICTIM" 2>/dev/null
+	sec_teardown
+}
+
+# The file that the attack writes to.
+mark() {
+	rm -f "$HOST/open/fallen"
+	: >"$HOST/open/fallen"
+	chmod 666 "$HOST/open/fallen"
+	sentinel_list >"$T/.sentinel"
+}
+
+entered() {
+	for _ in {1..10}; do
+		m exec "$ID" /bin/true
+		m exec -d "$ID" /bin/sh -c 'exit 0' </dev/null >/dev/null 2>&1
+	done
+}
+
+lie_in_wait() { # MODE TARGET [JQ]
+	hostile "$ALL_CAPS | .process.args = [\"/attack-trace\", \"$1\", \"60\", \"$2\"] | ${3:-.}"
+	start
+	wait_for grep -q ready "$T/log"
+}
+
+# A process of WHO's on the host, which has nothing to do with any of this.
+bystander() {
+	rm -f "$T/victim"
+	mkfifo -m 666 "$T/victim"
+	if [ "$WHO" = root ]; then
+		sh -c "echo \$\$ >'$T/victim'; exec sleep 600" 3>&- &
+	else
+		as_user sh -c "echo \$\$ >'$T/victim'; exec sleep 600" 3>&- &
+	fi
+	VICTIM=$(cat "$T/victim")
+}
+
+# Whoever enters carelessly is caught, so the attack is a real one. (It ends with the container.)
+control() { # NSENTER-OPTION…
+	nsenter --target "$INIT" "$@" "$BUILD/tests/attack-trace" victim / </dev/null >"$T/victim" 2>&1 3>&- &
+	wait_for grep -q reached "$T/log" || cat "$T/victim"
+	grep -q 'reached the host by root' "$T/log"
+	grep -q taken "$HOST/open/fallen"
+}
+
+userns='.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 700000, size: 65536}]
+	| .linux.gidMappings = .linux.uidMappings'
+
+@test "exec into a container whose root may trace" {
+	for WHO in $(roles); do
+		echo "as $WHO"
+		mark
+		if [ "$WHO" = root ]; then
+			lie_in_wait reach "$HOST/open/fallen" "$userns"
+		else
+			lie_in_wait reach "$HOST/open/fallen"
+		fi
+		entered
+		[ "$(cat "$T/log")" = ready ]
+		sentinel_same
+		if [ "$WHO" = root ]; then
+			control --user --pid
+		fi
+		m delete -f "$ID"
+	done
+}
+
+@test "exec into a container without a user namespace" {
+	need_root
+	mark
+	lie_in_wait reach "$HOST/open/fallen" "$DEFAULT_CAPS"
+	entered
+	[ "$(cat "$T/log")" = ready ]
+	sentinel_same
+}
+
+@test "a container that joins another's user and pid namespaces" {
+	for WHO in $(roles); do
+		echo "as $WHO"
+		mark
+		if [ "$WHO" = root ]; then
+			lie_in_wait reach "$HOST/open/fallen" "$userns"
+		else
+			lie_in_wait reach "$HOST/open/fallen"
+		fi
+		B2=$T/b2-$WHO
+		cp -a "$B" "$B2"
+		jq --arg p "/proc/$INIT/ns" '.process.args = ["/bin/true"] | .linux.namespaces |= map(
+			if .type == "user" or .type == "pid" then .path = $p + "/" + .type else . end)
+			| del(.linux.uidMappings, .linux.gidMappings)' "$B/config.json" >"$T/c"
+		cat "$T/c" >"$B2/config.json"
+		for i in {1..10}; do
+			m run --bundle "$B2" "$ID-2" </dev/null
+		done
+		[ "$(cat "$T/log")" = ready ]
+		sentinel_same
+		m delete -f "$ID"
+	done
+}
+
+@test "the shim's socket does not make mrun end a process of the host" {
+	# A program behind a chain of links, so that execve(2) takes its time.
+	local d i
+	d=$(printf 'd/../%.0s' {1..780})
+	for WHO in $(roles); do
+		echo "as $WHO"
+		bystander
+		lie_in_wait forge "$VICTIM" "$DEFAULT_CAPS"
+		mkdir "$B/rootfs/d"
+		for i in {0..37}; do ln -s "/${d}l$((i + 1))" "$B/rootfs/l$i"; done
+		ln -s /bin/true "$B/rootfs/l38"
+		for _ in {1..100}; do
+			m exec "$ID" /l0 >"$T/exec" 2>&1 || true
+			! grep -q sent "$T/log" || break
+		done
+		grep -q sent "$T/log"
+		grep -q 'unexpected message from the container' "$T/exec"
+		kill -0 "$VICTIM"
+		kill "$VICTIM"
+		m delete -f "$ID"
+	done
+}
