@@ -467,11 +467,11 @@ same_as_init() { # PID
 	run -0 x "$ID" readlink /proc/self/exe
 	[[ $output == /bin/* || $output == /usr/bin/* ]]
 	ln -sf /proc/self/exe b/rootfs/exe
-	run -127 x "$ID" /exe --version
+	run -125 x "$ID" /exe --version
 	[[ $output != *"mrun version"* ]]
 	printf '#!/proc/self/exe --version\n' >b/rootfs/script
 	chmod 755 b/rootfs/script
-	run -127 x "$ID" /script
+	run -125 x "$ID" /script
 	[[ $output != *"mrun version"* ]]
 }
 

@@ -190,6 +190,11 @@ _Noreturn void exec_join_main(struct exec_plan *p)
 
 	err_clear(&e);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* Root inside another container may not have the right to, and then does not need it. */
+	if (geteuid() == 0 && devices_null_stdio(&e) < 0 &&
+	    !(e.code == EPERM && (p->namespaces & CLONE_NEWUSER)))
+		goto failed;
+	err_clear(&e);
 	if (join_cgroup(p, &e) < 0 || attributes_oom_score(&p->process, p->proc, 0, &e) < 0 ||
 	    attributes_write_proc(&p->process, p->proc, &e) < 0)
 		goto failed;

@@ -2,7 +2,8 @@
  * Devices (runtime-spec config-linux.md, "Devices", "Default Devices"; config.md, "/dev symbolic
  * links"). Made with mknod where that is allowed; in a user namespace the host's own node is bound,
  * after it was opened and found to be the device that was meant. Nodes are made below a descriptor
- * of their directory and never through a link (a /dev that is a link would redirect them).
+ * of their directory and never through a link (a /dev that is a link would redirect them). Root of
+ * a container that owns the host's node gets it read-only: its mode is the host's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,8 +41,18 @@ static const struct {
 	      { "stderr", "/proc/self/fd/2" },
 	      { "ptmx", "pts/ptmx" } };
 
-static int bind_node(const struct node *n, int dir, const char *name, struct error *e)
+bool devices_owns_host_nodes(const struct init_plan *p)
 {
+	for (size_t i = 0; i < p->idmap.uids_len; i++)
+		if (p->idmap.uids[i].host_id == 0)
+			return true;
+	return !p->new_userns;
+}
+
+static int bind_node(const struct init_plan *p, const struct node *n, int dir, const char *name,
+		     struct error *e)
+{
+	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
 	_cleanup_fd_ int tree = -1, fd = -1;
 	struct stat st;
 
@@ -51,9 +62,12 @@ static int bind_node(const struct node *n, int dir, const char *name, struct err
 	if (fstat(tree, &st) < 0 || (st.st_mode & S_IFMT) != n->type || st.st_rdev != n->dev)
 		return err_msg(e, "%s on the host is not the device %u:%u", n->path, major(n->dev),
 			       minor(n->dev));
+	/* The device can be written to on a read-only mount, the node not. */
+	if (devices_owns_host_nodes(p) && sys_mount_setattr(tree, "", AT_EMPTY_PATH, &ro) < 0)
+		return err_sys(e, errno, "bind the device %s read-only", n->path);
 	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 && errno == EEXIST) {
-		struct stat there;
+		struct stat there = { 0 };
 
 		/* Bound twice (a mount of config.json did it): fine when it is the device. */
 		if (fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -75,10 +89,10 @@ static int make_node(const struct init_plan *p, const struct node *n, int dir, c
 	struct stat st;
 
 	if (p->devices_by_bind && n->type != S_IFIFO)
-		return bind_node(n, dir, name, e);
+		return bind_node(p, n, dir, name, e);
 	if (mknodat(dir, name, n->type | n->mode, n->dev) < 0) {
 		if (errno == EPERM && n->type != S_IFIFO)
-			return bind_node(n, dir, name, e);
+			return bind_node(p, n, dir, name, e);
 		if (errno != EEXIST)
 			return err_sys(e, errno, "make the device %s", n->path);
 		if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -166,6 +180,8 @@ int devices_make(const struct init_plan *p, int rootfd, struct error *e)
 
 	if (!fills_dev(p))
 		return 0;
+	if (mounts_refuse_link(rootfd, "/dev", e) < 0)
+		return -1;
 	dev = path_mkdirs_in_root(rootfd, "/dev", 0755, e);
 	if (dev < 0)
 		return -1;
@@ -173,4 +189,41 @@ int devices_make(const struct init_plan *p, int rootfd, struct error *e)
 		if (make_spec_device(p, &l->devices[i], rootfd, e) < 0)
 			return err_wrap(e, "linux.devices[%zu]", i);
 	return make_defaults(p, dev, e);
+}
+
+static bool is_null(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
+static int open_null_readonly(struct error *e)
+{
+	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+	/* By name: the descriptor that we were given is of another mount namespace. */
+	_cleanup_fd_ int tree = sys_open_tree(
+		AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+
+	if (tree < 0 || sys_mount_setattr(tree, "", AT_EMPTY_PATH, &ro) < 0)
+		return err_sys(e, errno, "open /dev/null read-only");
+	return is_null(tree) ? fd_take(&tree) : err_msg(e, "/dev/null is not the null device");
+}
+
+int devices_null_stdio(struct error *e)
+{
+	_cleanup_fd_ int tree = -1;
+
+	for (int fd = 0; fd <= 2; fd++) {
+		_cleanup_fd_ int null = -1;
+
+		if (!is_null(fd))
+			continue;
+		if (tree < 0 && (tree = open_null_readonly(e)) < 0)
+			return -1;
+		null = open(path_of_fd(tree), (fcntl(fd, F_GETFL) & O_ACCMODE) | O_CLOEXEC);
+		if (null < 0 || dup2(null, fd) < 0)
+			return err_sys(e, errno, "open /dev/null read-only");
+	}
+	return 0;
 }

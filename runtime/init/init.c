@@ -253,6 +253,8 @@ static int prepare(struct init_plan *p, struct error *e)
 
 	if (!p->options->bundle && !p->options->interactive && !p->terminal && close_stdin(e) < 0)
 		return -1;
+	if (devices_owns_host_nodes(p) && devices_null_stdio(e) < 0)
+		return -1;
 	if (p->cgroup_join && cgroup_join_self(p->cgroup_join, e) < 0)
 		return -1;
 	if (wait_for_parent(p, e) < 0)

@@ -62,12 +62,27 @@ static int attach_failed(const struct mount_plan *m, const struct stat *src, int
 		     : -1;
 }
 
+int mounts_refuse_link(int rootfd, const char *dest, struct error *e)
+{
+	static const char *const places[] = { "/proc", "/sys", "/dev" };
+	char target[256];
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (str_eq(dest, places[i]) &&
+		    readlinkat(rootfd, dest + 1, target, sizeof(target)) >= 0)
+			return err_msg(e, "mount %s: it is a link in the image, not a directory",
+				       dest);
+	return 0;
+}
+
 /* Attaches the tree SRC at m->dest, making the target if nothing is there. */
 static int attach(const struct mount_plan *m, int src, int rootfd, struct error *e)
 {
 	_cleanup_fd_ int target = -1;
 	struct stat st;
 
+	if (mounts_refuse_link(rootfd, m->dest, e) < 0)
+		return -1;
 	if (fstat(src, &st) < 0)
 		return err_sys(e, errno, "stat the source of mount %s", m->dest);
 	target = S_ISDIR(st.st_mode) ? path_mkdirs_in_root(rootfd, m->dest, 0755, e)
@@ -156,11 +171,13 @@ static int remount(const struct mount_plan *m, const char *data, struct error *e
 static int new_filesystem(const struct init_plan *p, const struct mount_plan *m, int rootfd,
 			  struct error *e)
 {
-	bool made;
-	_cleanup_fd_ int target = path_make_dir_in_root(rootfd, m->dest, 0755, &made, e);
-	_cleanup_fd_ int mounted = -1;
+	_cleanup_fd_ int target = -1, mounted = -1;
 	const char *data = m->data;
+	bool made;
 
+	if (mounts_refuse_link(rootfd, m->dest, e) < 0)
+		return -1;
+	target = path_make_dir_in_root(rootfd, m->dest, 0755, &made, e);
 	if (target < 0)
 		return err_wrap(e, "mount %s", m->dest);
 	/* Mounting on "." mounts on the directory we hold, whatever its name leads to by now. */
@@ -205,16 +222,27 @@ int mounts_apply(const struct init_plan *p, int rootfd, struct error *e)
 	return 0;
 }
 
-int mounts_files(const struct init_plan *p, int rootfd, struct error *e)
+/* F as the file NAME in DIR, and a detached mount of it; -1 with E. */
+static int clone_file(const struct container_file *f, int dir, const char *name, struct error *e)
 {
-	const struct container_options *o = p->options;
-	_cleanup_fd_ int fs = -1, dir = -1, target_dir = -1;
+	_cleanup_fd_ int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, f->mode);
+	int tree;
 
-	if (!o->files_len)
-		return 0;
-	/* One small tmpfs for all of them; it needs a place in the tree before parts of it can be
-	 * cloned: /dev, which is a tmpfs of the container's own, where it is covered again. */
-	fs = sys_fsopen("tmpfs", FSOPEN_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, errno, "make %s", f->path);
+	if (file_write_all(fd, f->data, f->len, f->path, e) < 0)
+		return -1;
+	tree = sys_open_tree(dir, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return tree < 0 ? err_sys(e, errno, "clone %s", f->path) : tree;
+}
+
+/* Detached mounts of all of them. One small tmpfs holds them, which needs a place in the tree
+ * before parts of it can be cloned: on the root, for a moment in which no path is looked up (".."
+ * would lead into it). The clones keep it alive. */
+static int clone_files(const struct container_options *o, int rootfd, int *trees, struct error *e)
+{
+	_cleanup_fd_ int fs = sys_fsopen("tmpfs", FSOPEN_CLOEXEC), dir = -1;
+
 	if (fs < 0 || sys_fsconfig(fs, FSCONFIG_SET_STRING, "size", "1m", 0) < 0 ||
 	    sys_fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
 	    sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
@@ -223,35 +251,40 @@ int mounts_files(const struct init_plan *p, int rootfd, struct error *e)
 			  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	if (dir < 0)
 		return err_sys(e, errno, "mount a file system for %s", o->files[0].path);
-	target_dir = path_open_in_root(rootfd, "/", O_PATH | O_DIRECTORY, 0, e);
-	if (target_dir < 0)
-		return -1;
 	if (sys_move_mount(dir, "", rootfd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
 	    0)
 		return err_sys(e, errno, "attach a file system for %s", o->files[0].path);
 	for (size_t i = 0; i < o->files_len; i++) {
-		const struct container_file *f = &o->files[i];
-		_cleanup_fd_ int fd = -1, tree = -1, target = -1;
 		char name[24];
 
 		snprintf(name, sizeof(name), "f%zu", i);
-		fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, f->mode);
-		if (fd < 0)
-			return err_sys(e, errno, "make %s", f->path);
-		if (file_write_all(fd, f->data, f->len, f->path, e) < 0)
+		trees[i] = clone_file(&o->files[i], dir, name, e);
+		if (trees[i] < 0)
 			return -1;
-		tree = sys_open_tree(dir, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-		if (tree < 0)
-			return err_sys(e, errno, "clone %s", f->path);
-		target = path_mkfile_in_root(target_dir, f->path, 0644, e);
+	}
+	if (fchdir(dir) < 0 || umount2(".", MNT_DETACH) < 0)
+		return err_sys(e, errno, "detach the file system for %s", o->files[0].path);
+	return 0;
+}
+
+int mounts_files(const struct init_plan *p, int rootfd, struct error *e)
+{
+	const struct container_options *o = p->options;
+	int *trees = ARENA_ARRAY(p->arena, o->files_len + 1, int);
+
+	if (!o->files_len)
+		return 0;
+	if (clone_files(o, rootfd, trees, e) < 0)
+		return -1;
+	for (size_t i = 0; i < o->files_len; i++) {
+		_cleanup_fd_ int tree = trees[i];
+		_cleanup_fd_ int target = path_mkfile_in_root(rootfd, o->files[i].path, 0644, e);
+
 		if (target < 0)
 			return -1;
 		if (sys_move_mount(tree, "", target, "",
 				   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-			return err_sys(e, errno, "mount %s", f->path);
+			return err_sys(e, errno, "mount %s", o->files[i].path);
 	}
-	/* The clones keep the file system alive. */
-	if (fchdir(dir) < 0 || umount2(".", MNT_DETACH) < 0)
-		return err_sys(e, errno, "detach the file system for %s", o->files[0].path);
 	return 0;
 }

@@ -17,6 +17,10 @@ int rootfs_propagation(const struct init_plan *p, struct error *e);
 
 /* All of p->mounts, in order. */
 int mounts_apply(const struct init_plan *p, int rootfd, struct error *e);
+/* An error when DEST is /proc, /sys or /dev and a link in the root: behind one that leads into a
+ * volume, whoever shares the volume could move the file system away between its mounting and its
+ * masking (CVE-2019-19921, CVE-2023-27561), or have devices made there (CVE-2026-41579). */
+int mounts_refuse_link(int rootfd, const char *dest, struct error *e);
 /* The small files that image mode shows (hosts, hostname, resolv.conf). */
 int mounts_files(const struct init_plan *p, int rootfd, struct error *e);
 /* A mount of type cgroup. */
@@ -27,6 +31,13 @@ int mounts_copy_up(int src, int dst, struct error *e);
 
 /* linux.devices, the default devices and links of /dev (config-linux.md, "Default Devices"). */
 int devices_make(const struct init_plan *p, int rootfd, struct error *e);
+
+/* Whether root inside is the owner of the host's nodes, who may change their mode and owner. */
+bool devices_owns_host_nodes(const struct init_plan *p);
+/* Opens each of 0 to 2 that is the null device once more, on a read-only mount: it is the host's
+ * node, and root without a user namespace could change its mode through the descriptor. (runc and
+ * crun open the container's /dev/null instead, which may be a link: CVE-2026-88265.) */
+int devices_null_stdio(struct error *e);
 
 /* linux.maskedPaths and linux.readonlyPaths. */
 int masks_apply(const struct init_plan *p, int rootfd, struct error *e);

@@ -52,7 +52,6 @@ static void plan_capabilities(struct arena *a, const struct oci_capabilities *s,
 		{ s->ambient, &p->caps.ambient, "process.capabilities.ambient" },
 	};
 
-	p->caps.given = true;
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
 		capabilities_parse(a, sets[i].names, sets[i].bits, sets[i].where, &p->warnings);
 	/* The kernel raises only what is permitted and inheritable (capabilities(7)). */
@@ -87,6 +86,8 @@ static int make_shim(struct error *e)
 int process_plan_make(struct arena *a, const struct oci_process *s, struct process_plan *p,
 		      struct error *e)
 {
+	static const struct oci_capabilities none;
+
 	p->spec = s;
 	p->args = s->args;
 	p->env = s->env ? s->env : ARENA_ARRAY(a, 1, char *);
@@ -102,8 +103,8 @@ int process_plan_make(struct arena *a, const struct oci_process *s, struct proce
 			p->umask = *s->user->umask & 0777;
 	}
 	p->shim_fd = -1;
-	if (s->capabilities)
-		plan_capabilities(a, s->capabilities, p);
+	/* Without the object it has none at all, as with runc, and never the caller's own. */
+	plan_capabilities(a, s->capabilities ? s->capabilities : &none, p);
 	if (plan_rlimits(a, s, p, e) < 0)
 		return -1;
 	p->shim_fd = make_shim(e);

@@ -35,7 +35,6 @@ struct mount_plan {
 
 /* The set of capabilities, as bits. */
 struct cap_plan {
-	bool given;
 	uint64_t bounding, effective, inheritable, permitted, ambient;
 };
 

@@ -20,7 +20,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 #include "oci/base/file.h"
@@ -327,27 +326,19 @@ static int load_filter(const struct process_plan *p, int *ret_notify, struct err
 	return 0;
 }
 
-/* A standard stream on the host's /dev/null becomes the container's own (runc does so, too):
- * through the descriptor a root who is root outside could change the device's mode for the whole
- * host. */
-static void own_null(void)
+/* A profile may know execve only; then the container's own /proc leads to the shim. */
+static bool needs_proc(const struct process_plan *p)
 {
-	_cleanup_fd_ int null = -1;
-	struct stat st;
+	return p->seccomp.prog.len && !p->seccomp.allows_execveat;
+}
 
-	for (int fd = 0; fd <= 2; fd++) {
-		if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
-			continue;
-		if (null < 0) {
-			/* It is the image's; O_NONBLOCK, as it may be anything. */
-			null = open("/dev/null",
-				    O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
-			if (null < 0 || fstat(null, &st) < 0 || !S_ISCHR(st.st_mode) ||
-			    st.st_rdev != makedev(1, 3) || fcntl(null, F_SETFL, 0) < 0)
-				return;
-		}
-		dup2(null, fd);
-	}
+/* Were /proc the image's own files, one of them would be executed with the socket to mrun open. */
+static int check_proc(struct error *e)
+{
+	_cleanup_fd_ int proc = process_open_proc(e);
+
+	return proc < 0 ? err_wrap(e, "the seccomp profile forbids execveat(2), and without it")
+			: 0;
 }
 
 int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const char **ret_path,
@@ -357,25 +348,24 @@ int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const
 	bool in_cwd;
 
 	*ret_notify = -1;
-	own_null();
-	if (resolve_user(a, p, e) < 0)
+	if (resolve_user(a, p, e) < 0 || (needs_proc(p) && check_proc(e) < 0))
 		return -1;
 	/* Before the change of user, who may not be allowed to make it; else after it, since root
 	 * of a user namespace may not be allowed to enter what the user owns. */
 	in_cwd = enter_cwd(p, !p->existing_cwd, e) == 0;
 	if (!in_cwd && e->code != EACCES && e->code != EPERM)
 		return -1;
-	if (p->caps.given && drop_bounding(p, &known, e) < 0)
+	if (drop_bounding(p, &known, e) < 0)
 		return -1;
 	if (!p->no_new_privs && load_filter(p, ret_notify, e) < 0)
 		return -1;
-	if (p->caps.given && p->uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+	if (p->uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "keep the capabilities");
 	if (change_user(p, e) < 0)
 		return -1;
 	if (!in_cwd && enter_cwd(p, false, e) < 0)
 		return -1;
-	if (p->caps.given && set_capabilities(p, known, e) < 0)
+	if (set_capabilities(p, known, e) < 0)
 		return -1;
 	if (p->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "set no_new_privs");
@@ -398,8 +388,7 @@ int process_exec(struct arena *a, const struct process_plan *p, const char *path
 	if (syscall(SYS_close_range, 3U + (unsigned)p->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return err_sys(e, errno, "close_range");
 	fcntl(report_fd, F_SETFD, 0);
-	/* A profile may know execve only; then the container's own /proc leads to the shim. */
-	if (p->seccomp.prog.len && !p->seccomp.allows_execveat)
+	if (needs_proc(p))
 		execve(path_of_fd(p->shim_fd), argv, p->env);
 	else
 		syscall(SYS_execveat, p->shim_fd, "", argv, p->env, AT_EMPTY_PATH);

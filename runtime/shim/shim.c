@@ -125,7 +125,8 @@ _Noreturn void shim_main(long *stack)
 	char mode;
 	int fd = 0;
 
-	if (argc < 2)
+	/* Not from mrun: an image's entry point of /proc/self/exe. */
+	if (argc < 2 || !p[0] || p[1] != ':')
 		leave(125);
 	mode = *p;
 	for (p += 2; *p >= '0' && *p <= '9'; p++)
