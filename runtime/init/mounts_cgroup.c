@@ -114,10 +114,15 @@ int mounts_cgroup(const struct init_plan *p, const struct mount_plan *m, int roo
 	if (!p->cgroups && !p->options->bundle)
 		return mount_without_own(p, m, target, e);
 	if (!p->cgroups || !p->cgroups->len) {
-		/* --cgroup-manager disabled, or no cgroups on this host: what is there is shown. */
+		struct mount_plan shown = *m;
+
+		/* --cgroup-manager disabled, or no cgroups on this host: what is there is shown.
+		 * It is the host's, or the caller's own part of it, and not to be written to
+		 * (CVE-2023-25809). */
 		if (access("/sys/fs/cgroup", F_OK) != 0)
 			return 0;
-		return bind_dir(m, "/sys/fs/cgroup", target, e);
+		shown.attr_set |= MOUNT_ATTR_RDONLY;
+		return bind_dir(&shown, "/sys/fs/cgroup", target, e);
 	}
 	if (p->cgroups->unified)
 		return mount_unified(p, m, &p->cgroups->hierarchies[0], target, e);

@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
@@ -53,20 +54,33 @@ static bool to_path(const char *key, char *out, size_t size)
 static const struct {
 	const char *prefix;
 	int ns;
-	const char *name;
+	const char *name, *file;
 } owners[] = {
-	{ "net/", CLONE_NEWNET, "network" },
-	{ "fs/mqueue/", CLONE_NEWIPC, "ipc" },
-	{ "kernel/msgmax", CLONE_NEWIPC, "ipc" },
-	{ "kernel/msgmnb", CLONE_NEWIPC, "ipc" },
-	{ "kernel/msgmni", CLONE_NEWIPC, "ipc" },
-	{ "kernel/sem", CLONE_NEWIPC, "ipc" },
-	{ "kernel/shmall", CLONE_NEWIPC, "ipc" },
-	{ "kernel/shmmax", CLONE_NEWIPC, "ipc" },
-	{ "kernel/shmmni", CLONE_NEWIPC, "ipc" },
-	{ "kernel/shm_rmid_forced", CLONE_NEWIPC, "ipc" },
-	{ "kernel/domainname", CLONE_NEWUTS, "uts" },
+	{ "net/", CLONE_NEWNET, "network", "net" },
+	{ "fs/mqueue/", CLONE_NEWIPC, "ipc", "ipc" },
+	{ "kernel/msgmax", CLONE_NEWIPC, "ipc", "ipc" },
+	{ "kernel/msgmnb", CLONE_NEWIPC, "ipc", "ipc" },
+	{ "kernel/msgmni", CLONE_NEWIPC, "ipc", "ipc" },
+	{ "kernel/sem", CLONE_NEWIPC, "ipc", "ipc" },
+	{ "kernel/shmall", CLONE_NEWIPC, "ipc", "ipc" },
+	{ "kernel/shmmax", CLONE_NEWIPC, "ipc", "ipc" },
+	{ "kernel/shmmni", CLONE_NEWIPC, "ipc", "ipc" },
+	{ "kernel/shm_rmid_forced", CLONE_NEWIPC, "ipc", "ipc" },
+	{ "kernel/domainname", CLONE_NEWUTS, "uts", "uts" },
 };
+
+/* Whether NS is by its path the one that we are in, the host's: what is set there is set for all. */
+static bool is_ours(const struct oci_namespace *ns, const char *kind)
+{
+	char own[32];
+	struct stat a, b;
+
+	if (!ns->path || !*ns->path)
+		return false;
+	snprintf(own, sizeof(own), "/proc/self/ns/%s", kind);
+	return stat(ns->path, &a) == 0 && stat(own, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
 
 int sysctl_check(const struct oci_spec *s, struct error *e)
 {
@@ -99,6 +113,11 @@ int sysctl_check(const struct oci_spec *s, struct error *e)
 			return err_msg(e,
 				       "linux.sysctl: %s needs a %s namespace in "
 				       "linux.namespaces",
+				       key, owners[k].name);
+		if (is_ours(ns, owners[k].file))
+			return err_msg(e,
+				       "linux.sysctl: %s would change the host: the %s namespace "
+				       "in linux.namespaces is the host's own",
 				       key, owners[k].name);
 	}
 	return 0;

@@ -20,7 +20,7 @@ teardown() {
 }
 
 # What the program finds: the null device on each masked file, nothing in a masked directory.
-LOOK='["/bin/sh", "-c", "for f in /proc/kcore /proc/keys /etc/masked; do [ ! -e $f ] || stat -c %F:%t:%T $f; done; cat /etc/masked; ls /masked; (echo b >/proc/sysrq-trigger) 2>/dev/null"]'
+LOOK='["/bin/sh", "-c", "for f in /proc/kcore /proc/keys /etc/masked; do [ ! -e $f ] || stat -c %F:%t:%T $f; done; cat /etc/masked; ls /masked; (echo h >/proc/sysrq-trigger) 2>/dev/null"]'
 MASK='.linux.maskedPaths += ["/etc/masked", "/masked", "/proc/sysrq-trigger"]'
 masked() {
 	[ "$(sort -u "$T/out")" = "character special file:1:3" ]
