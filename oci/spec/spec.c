@@ -455,10 +455,10 @@ static const struct json_enum propagations[] = {
 	{ "shared", OCI_PROPAGATION_SHARED },
 	{ "slave", OCI_PROPAGATION_SLAVE },
 	{ "unbindable", OCI_PROPAGATION_UNBINDABLE },
-	{ "rprivate", OCI_PROPAGATION_PRIVATE },
-	{ "rshared", OCI_PROPAGATION_SHARED },
-	{ "rslave", OCI_PROPAGATION_SLAVE },
-	{ "runbindable", OCI_PROPAGATION_UNBINDABLE },
+	{ "rprivate", OCI_PROPAGATION_PRIVATE | OCI_PROPAGATION_RECURSIVE },
+	{ "rshared", OCI_PROPAGATION_SHARED | OCI_PROPAGATION_RECURSIVE },
+	{ "rslave", OCI_PROPAGATION_SLAVE | OCI_PROPAGATION_RECURSIVE },
+	{ "runbindable", OCI_PROPAGATION_UNBINDABLE | OCI_PROPAGATION_RECURSIVE },
 	{ NULL, 0 },
 };
 static const struct json_field linux_fields[] = {

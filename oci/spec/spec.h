@@ -260,7 +260,9 @@ enum {
 	OCI_PROPAGATION_PRIVATE = 1,
 	OCI_PROPAGATION_SHARED,
 	OCI_PROPAGATION_SLAVE,
-	OCI_PROPAGATION_UNBINDABLE
+	OCI_PROPAGATION_UNBINDABLE,
+	OCI_PROPAGATION_KIND = 7,     /* mask of the above */
+	OCI_PROPAGATION_RECURSIVE = 8 /* beside one of them: "rshared" and the like */
 };
 
 struct oci_spec {

@@ -28,7 +28,6 @@
 #include "runtime/init/attributes.h"
 #include "runtime/init/hooks.h"
 #include "runtime/init/init.h"
-#include "runtime/init/mounts.h"
 #include "runtime/init/net_device.h"
 #include "runtime/init/process.h"
 #include "runtime/init/seccomp_notify.h"
@@ -106,10 +105,7 @@ static int plan_rootfs(struct launch *l, struct error *e)
 		return err_wrap(e, "root.path");
 	/* The directories above it may be root's alone. */
 	if (p->new_userns && geteuid() == 0)
-		p->rootfs_tree = sys_open_tree(AT_FDCWD, p->rootfs,
-					       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-	if (p->rootfs_tree >= 0 && rootfs_part_from_host(p, p->rootfs_tree) < 0)
-		return err_sys(e, errno, "root.path: part %s from the host's mount", p->rootfs);
+		p->rootfs_tree = plan_open_tree(p, p->rootfs, AT_RECURSIVE);
 	if (stat(p->rootfs, &st) < 0 || !S_ISDIR(st.st_mode))
 		return err_sys(e, ENOTDIR, "root.path: %s", p->rootfs);
 	return 0;

@@ -6,10 +6,6 @@
 
 /* Mounts the root (bundle's directory or overlay) and returns a descriptor of it (O_PATH). */
 int rootfs_mount(const struct init_plan *p, struct error *e);
-/* For a tree that was cloned in the host's mount namespace, before anything is mounted on it: as
- * long as it is a peer of the host's mounts (all are shared under systemd), what the container
- * mounts there appears on the host. -1 with errno. */
-int rootfs_part_from_host(const struct init_plan *p, int tree);
 /* Makes the descriptor's directory the root of this process and drops the old one. */
 int rootfs_enter(const struct init_plan *p, int rootfd, struct error *e);
 /* The propagation that linux.rootfsPropagation asks of the container's root. */

@@ -15,7 +15,6 @@
 #include "oci/base/path.h"
 #include "oci/base/str.h"
 #include "runtime/init/idmapped.h"
-#include "runtime/init/mounts.h"
 #include "runtime/init/syscalls.h"
 #include "runtime/shim/shim.h"
 
@@ -118,20 +117,40 @@ static bool parent_opens(const struct init_plan *p, const struct mount_plan *m)
 	return m->bind && (m->idmap || (p->new_userns && geteuid() == 0));
 }
 
+int plan_open_tree(const struct init_plan *p, const char *path, unsigned flags)
+{
+	int want = p->spec->linux_->rootfs_propagation & OCI_PROPAGATION_KIND;
+	struct mount_attr attr = { .propagation = MS_SLAVE };
+	int fd = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
+
+	/* As the child's own mounts become (rootfs.c). Those of a user namespace are never peers of
+	 * the host's. */
+	if (want == OCI_PROPAGATION_PRIVATE || want == OCI_PROPAGATION_UNBINDABLE)
+		attr.propagation = MS_PRIVATE;
+	if (fd < 0 || (want == OCI_PROPAGATION_SHARED && !p->new_userns))
+		return fd;
+	if (sys_mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0) {
+		int err = errno;
+
+		close(fd);
+		errno = err;
+		return -1;
+	}
+	return fd;
+}
+
 static int open_source(struct init_plan *p, struct mount_plan *m, size_t i, struct error *e)
 {
-	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_NO_AUTOMOUNT;
+	unsigned flags = AT_NO_AUTOMOUNT;
 	const char *source = m->spec->source;
 
 	if (m->recursive || m->idmap_recursive)
 		flags |= AT_RECURSIVE;
-	m->source_fd = sys_open_tree(AT_FDCWD, source, flags);
+	m->source_fd = plan_open_tree(p, source, flags);
 	if (m->source_fd < 0 && !m->idmap && errno == EPERM)
 		return 0; /* no right to clone mounts here: the child tries by name */
 	if (m->source_fd < 0)
 		return err_sys(e, errno, "mounts[%zu]: open the source %s", i, source);
-	if (rootfs_part_from_host(p, m->source_fd) < 0)
-		return err_sys(e, errno, "mounts[%zu]: part %s from the host's mount", i, source);
 	if (m->idmap)
 		return idmapped_apply(p->arena, m, p->new_userns ? &p->idmap : NULL, i, e);
 	return 0;

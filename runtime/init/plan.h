@@ -106,6 +106,11 @@ struct init_plan {
 	const char *cache_path;	 /* overlay: the directory that its names are relative to */
 };
 
+/* Opens a detached copy of the mounts at PATH (FLAGS: AT_RECURSIVE or 0) for the child to attach.
+ * Not one of the host's peers any more: what the container mounts on it would appear on the host.
+ * -1 with errno. */
+int plan_open_tree(const struct init_plan *p, const char *path, unsigned flags);
+
 /* Fills the plan's mounts, process part and flags from the specification. Descriptors it opens
  * are close-on-exec and die with the process. */
 int plan_make(struct init_plan *p, struct error *e);

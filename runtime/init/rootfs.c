@@ -220,28 +220,20 @@ static unsigned long propagation_flag(int oci)
 	static const unsigned long flags[] = { MS_SLAVE, MS_PRIVATE, MS_SHARED, MS_SLAVE,
 					       MS_UNBINDABLE };
 
-	return flags[oci];
-}
-
-int rootfs_part_from_host(const struct init_plan *p, int tree)
-{
-	unsigned long flag = propagation_flag(p->spec->linux_->rootfs_propagation);
-	struct mount_attr attr = { .propagation = flag == MS_PRIVATE || flag == MS_UNBINDABLE
-							  ? MS_PRIVATE
-							  : MS_SLAVE };
-
-	return sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr);
+	return flags[oci & OCI_PROPAGATION_KIND];
 }
 
 int rootfs_mount(const struct init_plan *p, struct error *e)
 {
-	unsigned long flag = propagation_flag(p->spec->linux_->rootfs_propagation);
+	int want = p->spec->linux_->rootfs_propagation;
+	unsigned long flag = propagation_flag(want);
+	bool as_it_is = flag == MS_SHARED && !(want & OCI_PROPAGATION_RECURSIVE);
 
 	/* What is mounted from here on must not reach the host. (A shared or unbindable root is
 	 * made so at the end.) */
 	if (flag == MS_UNBINDABLE)
 		flag = MS_PRIVATE;
-	if (mount(NULL, "/", NULL, flag | MS_REC, NULL) < 0) {
+	if (!as_it_is && mount(NULL, "/", NULL, flag | MS_REC, NULL) < 0) {
 		/* Ubuntu's AppArmor lets a user namespace be made and then takes its rights away.
 		 */
 		if (p->new_userns && (errno == EPERM || errno == EACCES))
@@ -255,21 +247,37 @@ int rootfs_mount(const struct init_plan *p, struct error *e)
 	return p->options->overlay ? overlay_mount(p, e) : bundle_mount(p, e);
 }
 
+/* With a shared root the mounts below the old one are the host's peers: detached as they are, they
+ * would be unmounted on the host as well. */
+static int pivot(bool shared, struct error *e)
+{
+	struct mount_attr slave = { .propagation = MS_SLAVE };
+	_cleanup_fd_ int old = shared ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (shared && old < 0)
+		return err_sys(e, errno, "open the old root");
+	if (sys_pivot_root(".", ".") < 0) {
+		err_sys(e, errno, "pivot_root");
+		return e->code == EINVAL ? err_hint(e, "the host's root is a ramdisk (initramfs): "
+						       "use --no-pivot")
+					 : -1;
+	}
+	if (shared && (sys_mount_setattr(old, "", AT_EMPTY_PATH | AT_RECURSIVE, &slave) < 0 ||
+		       fchdir(old) < 0))
+		return err_sys(e, errno, "make the old root's mounts slaves");
+	if (umount2(".", MNT_DETACH) < 0)
+		return err_sys(e, errno, "detach the old root");
+	return 0;
+}
+
 int rootfs_enter(const struct init_plan *p, int rootfd, struct error *e)
 {
 	if (fchdir(rootfd) < 0)
 		return err_sys(e, errno, "enter the root file system");
 	if (!p->options->no_pivot) {
-		if (sys_pivot_root(".", ".") < 0) {
-			err_sys(e, errno, "pivot_root");
-			if (e->code == EINVAL)
-				err_hint(
-					e,
-					"the host's root is a ramdisk (initramfs): use --no-pivot");
+		if (pivot(propagation_flag(p->spec->linux_->rootfs_propagation) == MS_SHARED, e) <
+		    0)
 			return -1;
-		}
-		if (umount2(".", MNT_DETACH) < 0)
-			return err_sys(e, errno, "detach the old root");
 	} else {
 		if (mount(".", "/", NULL, MS_MOVE, NULL) < 0)
 			return err_sys(e, errno, "move the root file system to /");
@@ -284,9 +292,11 @@ int rootfs_enter(const struct init_plan *p, int rootfd, struct error *e)
 int rootfs_propagation(const struct init_plan *p, struct error *e)
 {
 	int want = p->spec->linux_->rootfs_propagation;
+	unsigned long flag = propagation_flag(want);
 
-	if ((want == OCI_PROPAGATION_SHARED || want == OCI_PROPAGATION_UNBINDABLE) &&
-	    mount(NULL, "/", NULL, propagation_flag(want), NULL) < 0)
+	if ((flag == MS_SHARED || flag == MS_UNBINDABLE) &&
+	    mount(NULL, "/", NULL, flag | (want & OCI_PROPAGATION_RECURSIVE ? MS_REC : 0), NULL) <
+		    0)
 		return err_sys(e, errno, "linux.rootfsPropagation");
 	if (p->spec->root && p->spec->root->readonly) {
 		struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
