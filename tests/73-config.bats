@@ -46,6 +46,8 @@ refuses() { # JQ TEXT
 		"7 8 8 9 10 0007 " ]
 	[ "$(see '.root.readonly = false | .process.cwd = "/new/dir"' pwd)" = /new/dir ]
 	[ "$(see '.process.env += ["A=1 2"] | .process.user.uid = 1' 'echo "$A $HOME"')" = "1 2 /bin" ]
+	# Of two values the last one counts, and an empty HOME is none.
+	[ "$(see '.process.env += ["A=1", "B=", "A=2", "HOME="]' 'env | grep "^[AB]="; echo "$HOME"' | tr '\n' ' ')" = "A=2 B= /root " ]
 	refuses '.process.cwd = "x"' process.cwd
 	refuses '.process.env += ["x"]' 'process.env[2]'
 }
@@ -61,6 +63,8 @@ refuses() { # JQ TEXT
 @test "process: capabilities, the five sets" {
 	sets='.process.capabilities = {bounding: ["CAP_KILL", "CAP_CHOWN"], permitted: ["CAP_KILL", "CAP_CHOWN"], effective: ["CAP_KILL"], inheritable: ["CAP_CHOWN"], ambient: ["CAP_CHOWN"]} | .process.noNewPrivileges = false'
 	[ "$(see "$sets | .process.user.uid = 5" 'grep ^Cap /proc/self/status' | awk '{print $2}' | sed 's/^0*/0/' | tr '\n' ' ')" = "01 01 01 021 01 " ]
+	# None are given: none there are.
+	[ "$(see 'del(.process.capabilities)' 'grep ^Cap /proc/self/status' | awk '{print $2}' | sort -u)" = 0000000000000000 ]
 	# Unknown ones, and ambient ones that cannot be, are warnings (config.md).
 	see '.process.capabilities.bounding = ["CAP_NONSENSE"] | .process.capabilities.ambient = ["CAP_KILL"]' true
 	run -0 --separate-stderr "$MRUN" --log log.json --log-format json run --bundle b "$ID"
@@ -168,6 +172,10 @@ refuses() { # JQ TEXT
 
 @test "linux: masked and read-only paths" {
 	[ "$(see '.linux.maskedPaths = ["/etc/passwd", "/none", "/etc/passwd", "/root"] | .root.readonly = false' 'cat /etc/passwd | wc -c; ls -A /root | wc -l; grep -c " /etc/passwd " /proc/self/mountinfo' | tr '\n' ' ')" = "0 0 1 " ]
+	# What covers a file is the host's /dev/null: not for the container to change.
+	run -1 see '.linux.maskedPaths = ["/etc/passwd"] | .process.capabilities |= map_values(. + ["CAP_FOWNER", "CAP_CHOWN"])' \
+		'echo x >/etc/passwd && chmod 666 /etc/passwd'
+	[[ $output == *"ead-only file system"* ]]
 	run -1 see '.root.readonly = false | .linux.readonlyPaths = ["/etc"]' 'touch /etc/x'
 	refuses '.linux.maskedPaths = ["x"]' 'linux.maskedPaths[0]'
 }

@@ -195,6 +195,7 @@ static int plan_process(struct exec *x, const struct oci_process *s, struct erro
 	pp->personality_spec = l->personality;
 	pp->memory_policy_spec = l->memory_policy;
 	pp->setgroups_allowed = setgroups_allowed(x);
+	pp->user_namespace = (x->plan.namespaces & CLONE_NEWUSER) != 0;
 	if (!x->ct->record->no_new_keyring)
 		pp->session_keyring = arena_printf(x->a, "_ses.%s", x->ct->id);
 	plan_terminal(x, s);

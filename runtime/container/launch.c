@@ -128,6 +128,7 @@ static int plan_process(struct launch *l, struct error *e)
 	pp->personality_spec = s->linux_->personality;
 	pp->memory_policy_spec = s->linux_->memory_policy;
 	pp->setgroups_allowed = !(p->new_userns && p->idmap.single);
+	pp->user_namespace = p->new_userns || p->joined_userns;
 	if (!l->o->no_new_keyring)
 		pp->session_keyring = arena_printf(l->a, "_ses.%s", l->o->id);
 	p->terminal = s->process->terminal;

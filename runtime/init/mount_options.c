@@ -113,6 +113,20 @@ static void attributes(struct mount_plan *m, const struct option *o)
 	}
 }
 
+/* Of several modes of access times strictatime goes before noatime, that before relatime: so does
+ * mount(2), which takes a flag for each. */
+static void access_times(struct mount_plan *m)
+{
+	if (!(m->flags & (MS_NOATIME | MS_STRICTATIME | MS_RELATIME)))
+		return;
+	m->attr_clear |= MOUNT_ATTR__ATIME;
+	m->attr_set &= ~(uint64_t)MOUNT_ATTR__ATIME;
+	if (m->flags & MS_STRICTATIME)
+		m->attr_set |= MOUNT_ATTR_STRICTATIME;
+	else
+		m->attr_set |= (m->flags & MS_NOATIME) ? MOUNT_ATTR_NOATIME : MOUNT_ATTR_RELATIME;
+}
+
 int mount_options_parse(struct arena *a, char *const *options, struct mount_plan *ret,
 			struct error *e)
 {
@@ -156,6 +170,7 @@ int mount_options_parse(struct arena *a, char *const *options, struct mount_plan
 			break;
 		}
 	}
+	access_times(ret);
 	return 0;
 }
 

@@ -82,6 +82,31 @@ static int make_shim(struct error *e)
 	return fd_take(&fd);
 }
 
+/* Of variables that are there twice the last one counts, as with runc and crun (putenv(3) of each
+ * in turn): getenv(3) in the program would find the first. */
+static char **unique_env(struct arena *a, char *const *env)
+{
+	size_t n = str_list_len(env), kept = 0;
+	char **out = ARENA_ARRAY(a, n + 1, char *);
+	size_t heads[256] = { 0 }, *next = ARENA_ARRAY(a, n + 1, size_t);
+
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strcspn(env[i], "="), *at;
+		unsigned char hash = 0;
+
+		for (size_t k = 0; k < len; k++)
+			hash = (unsigned char)(hash * 31 + (unsigned char)env[i][k]);
+		/* Indices start at 1: 0 is the end of the chain. */
+		for (at = &heads[hash]; *at; at = &next[*at])
+			if (strncmp(out[*at - 1], env[i], len) == 0 && out[*at - 1][len] == '=')
+				break;
+		if (!*at)
+			*at = ++kept;
+		out[*at - 1] = env[i];
+	}
+	return out;
+}
+
 int process_plan_make(struct arena *a, const struct oci_process *s, struct process_plan *p,
 		      struct error *e)
 {
@@ -89,7 +114,7 @@ int process_plan_make(struct arena *a, const struct oci_process *s, struct proce
 
 	p->spec = s;
 	p->args = s->args;
-	p->env = s->env ? s->env : ARENA_ARRAY(a, 1, char *);
+	p->env = unique_env(a, s->env);
 	p->cwd = s->cwd;
 	p->no_new_privs = s->no_new_privileges;
 	p->umask = 0022;

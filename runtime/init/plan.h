@@ -33,7 +33,7 @@ struct mount_plan {
 	int source_fd; /* a detached tree that the parent opened, -1: by name in the child */
 };
 
-/* The set of capabilities, as bits. */
+/* The sets of capabilities, as bits. What the specification does not give is empty. */
 struct cap_plan {
 	uint64_t bounding, effective, inheritable, permitted, ambient;
 };
@@ -62,6 +62,7 @@ struct process_plan {
 	bool no_new_privs, init;
 	bool existing_cwd;	     /* exec: a missing working directory is an error, not made */
 	const char *session_keyring; /* NULL: keep the caller's */
+	bool user_namespace;	     /* the container has one that is not ours */
 	int personality;	     /* -1: leave */
 	int preserve_fds;	     /* descriptors from 3 on that stay open */
 	int shim_fd;		     /* sealed memory file with the shim */

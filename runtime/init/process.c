@@ -84,32 +84,34 @@ void process_reset_signals(bool dispositions)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void join_session_keyring(const char *name)
+static void join_session_keyring(const struct process_plan *p)
 {
 	/* A kernel without keyrings, a filter that forbids them or a full quota: no reason not to
 	 * run. The container just keeps the caller's. */
-	long id = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name, 0, 0, 0);
+	long id = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, p->session_keyring, 0, 0, 0);
 	unsigned long perm;
-	char text[256], *p = text;
+	char text[256], *at = text;
 
 	if (id < 0)
 		return;
 	if (syscall(SYS_keyctl, KEYCTL_DESCRIBE, id, text, sizeof(text), 0) < 0)
 		return;
-	/* So that exec, as another user, finds it as well: search for everybody (runc does so). */
-	for (int i = 0; i < 3 && p; i++) { /* type;uid;gid;permissions;description */
-		p = strchr(p, ';');
-		p = p ? p + 1 : NULL;
+	/* So that exec finds it as well (runc does so): its owner may search it, or, where exec's
+	 * caller is none that the user namespace knows, everybody (keyctl_setperm(3)). */
+	for (int i = 0; i < 3 && at; i++) { /* type;uid;gid;permissions;description */
+		at = strchr(at, ';');
+		at = at ? at + 1 : NULL;
 	}
-	perm = p ? strtoul(p, NULL, 16) : 0;
+	perm = at ? strtoul(at, NULL, 16) : 0;
 	if (perm)
-		syscall(SYS_keyctl, KEYCTL_SETPERM, id, perm | 0x00080000, 0, 0);
+		syscall(SYS_keyctl, KEYCTL_SETPERM, id, perm | (p->user_namespace ? 0x8 : 0x80000),
+			0, 0);
 }
 
 int process_prepare(const struct process_plan *p, int proc, struct error *e)
 {
 	if (p->session_keyring)
-		join_session_keyring(p->session_keyring);
+		join_session_keyring(p);
 	if (proc >= 0 && attributes_write_proc(p, proc, e) < 0)
 		return -1;
 	return attributes_apply(p, e);
@@ -227,9 +229,12 @@ static int resolve_user(struct arena *a, struct process_plan *p, struct error *e
 	_cleanup_fd_ int root = -1;
 	struct user_result u = { 0 };
 	bool have_home = false;
+	size_t at = 0;
 
-	for (char **v = p->env; *v; v++)
-		have_home |= str_has_prefix(*v, "HOME=");
+	/* An empty one counts as none (runc does so). */
+	while (p->env[at] && !str_has_prefix(p->env[at], "HOME="))
+		at++;
+	have_home = p->env[at] && p->env[at][strlen("HOME=")];
 	if (!p->user && (have_home || !p->set_home))
 		return 0;
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -252,7 +257,7 @@ static int resolve_user(struct arena *a, struct process_plan *p, struct error *e
 		char **env = ARENA_ARRAY(a, n + 2, char *);
 
 		memcpy(env, p->env, n * sizeof(char *));
-		env[n] = arena_printf(a, "HOME=%s", u.home ? u.home : "/");
+		env[at] = arena_printf(a, "HOME=%s", u.home ? u.home : "/");
 		p->env = env;
 	}
 	return 0;
