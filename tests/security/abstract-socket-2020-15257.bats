@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Services of the host that listen on abstract sockets (containerd's shims did: CVE-2020-15257) are
 # reached from a container, unless it has a network namespace of its own.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # A container writes to the host's cgroups: a release_agent that the host's kernel runs (CVE-2022-0492),
 # its own limits, or the caller's other processes (CVE-2023-25809, without a cgroup namespace).
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

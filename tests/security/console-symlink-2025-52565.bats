@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # The container's terminal is bound to /dev/console. Where /dev is the image's own, or a volume that
 # somebody shares, console, pts and ptmx may be links, or become some (CVE-2025-52565, CVE-2026-88264).
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

@@ -2,7 +2,7 @@
 # An image whose /dev is a link (CVE-2026-41579, CVE-2026-47766): devices and links are made where it
 # points to. Likewise the null device on the program's standard input and output: it is the host's node,
 # and is not to be looked for in the image (CVE-2026-88265).
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # The files that a runtime puts into a container (resolv.conf, hosts, hostname, mtab, crun's own
 # .krun_config.json: CVE-2025-24965) are links to the host in the image, FIFOs, directories, devices.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

@@ -3,7 +3,7 @@
 # the first process of another container that shares its namespaces. It lies in wait for new pids and
 # tries their root, their working directory, their descriptors and ptrace (CVE-2016-9962); or it
 # takes the socket that leads to mrun out of the shim and speaks on it (found here).
-# shellcheck disable=SC2016,SC2030,SC2031,SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

@@ -2,7 +2,7 @@
 # What the runtime writes to /proc (sysctls, labels, oom_score_adj) is swallowed by a false /proc of the
 # image's or a volume's, or redirected to another file of it (CVE-2019-16884, CVE-2025-52881); a /proc
 # behind a link is moved away between its mounting and its masking (CVE-2019-19921, CVE-2023-27561).
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel
@@ -48,7 +48,7 @@ written() {
 			echo "as $WHO: $how"
 			false_proc
 			hostile "$WRITES"' | .process.args = ["/bin/sleep", "1000"]'
-			configure "$how[{destination: \"/proc\", type: \"bind\", source: \"$F\", options: [\"rbind\", \"rw\"]}]"
+			configure "${how}[{destination: \"/proc\", type: \"bind\", source: \"$F\", options: [\"rbind\", \"rw\"]}]"
 			start
 			written
 			# exec writes through the host's, too.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Id mappings that are too long, too large or overflow (CVE-2021-43784: a length of 16 bits, behind which
 # the attacker's bytes were read as settings), or that map what is not the caller's.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # Env entries of an image that a command line would take for requests to import the caller's variables:
 # a name alone, a wildcard, an empty name, nothing at all (CVE-2026-57231).
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

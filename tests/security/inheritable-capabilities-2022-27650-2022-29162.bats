@@ -2,7 +2,7 @@
 # Capabilities that are inheritable without need (CVE-2022-24769, CVE-2022-27650), also those of exec
 # (CVE-2022-29162) or left over from the caller: with them a program that has inheritable file
 # capabilities gives to an ordinary user what only root was to have.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

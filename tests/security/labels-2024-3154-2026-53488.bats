@@ -2,7 +2,7 @@
 # Labels of an image and annotations that runtimes and their managers take for settings: systemd
 # properties of the scope (CVE-2024-3154), a logger's command line (CVE-2026-53488), hooks, crun's and
 # krun's handlers, mounts, seccomp profiles. To mrun they are text.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

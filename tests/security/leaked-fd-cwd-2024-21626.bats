@@ -2,7 +2,7 @@
 # A descriptor of a host directory that the runtime or its caller left open is reached by a working
 # directory of /proc/self/fd/N, in config.json, in exec, in an image, or through a link in it
 # (CVE-2024-21626).
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

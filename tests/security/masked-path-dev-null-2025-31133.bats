@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # A masked path is covered by the null device. An image whose own /dev/null is a link, or a volume in
 # which it is swapped for one, tries to have something else mounted there, or nothing (CVE-2025-31133).
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

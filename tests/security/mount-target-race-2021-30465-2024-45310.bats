@@ -2,7 +2,7 @@
 # Somebody who shares a volume with a container swaps a directory in it for a link while the container
 # is being set up: what is mounted (CVE-2021-30465) or made for a mount (CVE-2024-45310) must not land
 # on the host.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # An image whose mount targets are links to the host: absolute, relative, dangling, in chains, for
 # directories, files and devices. What they mean, they mean inside the image.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

@@ -2,7 +2,7 @@
 # The image's passwd and group as a FIFO (reading it never ends), a link to /dev/zero or to the host, a
 # file of a terabyte (CVE-2024-9676), with a million groups (CVE-2026-47262): bounded time and memory,
 # and nothing of the host's is read.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

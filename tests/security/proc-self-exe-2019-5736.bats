@@ -2,7 +2,7 @@
 # While execve(2) runs, /proc/self/exe is the program that called it. An image whose entry point is
 # /proc/self/exe, or a script with that interpreter, or a program that waits for exec, tries to get at
 # mrun's own file and to overwrite it (CVE-2019-5736).
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

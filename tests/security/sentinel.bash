@@ -4,7 +4,7 @@
 # permissions alone would otherwise stop what got out). Each test attacks, says what the outcome is,
 # and calls sentinel_same. A control in the same test shows that the attack works on somebody
 # careless. WHO says as whom mrun runs: root, or user (with subordinate ids).
-# shellcheck shell=bash disable=SC2154 # bats and lib.bash set them
+# shellcheck shell=bash disable=SC2016,SC2034,SC2089,SC2090,SC2154 # bats and lib.bash set and use them; jq programs
 
 sec_setup() {
 	lib_setup

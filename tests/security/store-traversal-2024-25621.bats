@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Other users of the machine reach a store or a cache, and the setuid programs in it (CVE-2024-25621):
 # with one of these a user becomes the store's owner. Or they put their own things where mrun looks.
-# shellcheck disable=SC2154,SC2016
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

@@ -2,7 +2,7 @@
 # A file that denies a group: who is not in his own primary group's list of supplementary groups sheds
 # it through a setgid program, and gets in (CVE-2022-36109, CVE-2023-25173). And a mapping that allows
 # setgroups(2) would let a user shed a group of the host's (CVE-2018-7169).
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

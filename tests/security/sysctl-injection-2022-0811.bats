@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # A sysctl's name or value smuggles in another one, of the host (CVE-2022-0811: kernel.core_pattern, and
 # with it a program that the kernel runs as root), or a path.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

@@ -2,6 +2,7 @@
 # A program that has the caller's terminal as its standard streams types commands into it, which the
 # caller's shell would run: TIOCSTI (CVE-2017-5226), TIOCLINUX (CVE-2023-28100), also with upper bits
 # set in the request, which some filters do not look at (CVE-2019-10063).
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

@@ -2,7 +2,7 @@
 # The programs and libraries that mrun uses come from the image, or from the caller's environment or
 # working directory: newuidmap, pasta, mrun-unpack, unpigz, NSS modules, LD_PRELOAD (CVE-2019-14271 and
 # kin). Each of these leaves a mark when it runs.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel
@@ -91,10 +91,9 @@ no_marks() {
 		# The static mrun does not load them; an ASan or dynamic build does, by itself.
 		env LD_PRELOAD="$T/evil.so" "$MRUN" --version >/dev/null
 		[ ! -e "$MARKS/loaded" ] || skip "this mrun is linked dynamically: what it loads is the caller's word"
-		case $WHO in
 		# shellcheck disable=SC2086 # several words
+		case $WHO in
 		root) (cd "$T/cwd" && /usr/bin/env "${evil[@]:1}" "$MRUN" $network "docker-archive:$T/root.tar.gz" true) ;;
-		# shellcheck disable=SC2086
 		user) as_user /usr/bin/env "${evil[@]:1}" "$MRUN" $network "docker-archive:$T/user.tar.gz" true ;;
 		esac
 		no_marks

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # USER as a number that is too large, signed, or empty is taken for root, or for a name that the image's
 # passwd gives uid 0 (CVE-2024-40635, CVE-2026-46680); exec's `-u 1` for uid 0 (CVE-2026-30892).
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # An image's VOLUME that leads out of its root: a runtime that copies what is there into the volume reads
 # the host's files (CVE-2022-23648), one that makes it, makes it on the host.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # An image's WORKDIR leads through a link to the host: a runtime that makes it, or changes its owner,
 # by its path does so on the host (CVE-2026-55686).
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # programs for other shells; bats's subshells and variables
 bats_require_minimum_version 1.5.0
 load ../lib
 load sentinel
