@@ -184,10 +184,10 @@ refuses() { # JQ TEXT
 	mkdir out
 	cat >out/look <<-'END'
 		exec 3>/mnt/$1
-		for fd in 0 1 2; do
-			[ "$(stat -L -c %d:%i /proc/$$/fd/$fd)" = "$(stat -c %d:%i /dev/null)" ] && echo own >&3
-		done
 		# Root in here is root outside, and this is the mode that it has anyway.
+		for fd in 0 1 2; do
+			chmod 666 /proc/self/fd/$fd || echo "no chmod" >&3
+		done
 		chmod 666 /proc/keys || echo "no chmod" >&3
 		[ -z "$(cat /proc/keys)" ] && echo x >/proc/keys && echo null >&3
 	END
@@ -197,7 +197,7 @@ refuses() { # JQ TEXT
 	"$MRUN" exec "$ID" sh /mnt/look exec </dev/null >/dev/null 2>&1
 	for _ in {1..100}; do ! grep -q null out/run || break; sleep 0.1; done
 	for how in run exec; do
-		[ "$(tr '\n' ' ' <out/$how)" = "own own own no chmod null " ] || {
+		[ "$(tr '\n' ' ' <out/$how)" = "no chmod no chmod no chmod no chmod null " ] || {
 			head -20 out/run out/exec
 			false
 		}

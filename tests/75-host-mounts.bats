@@ -53,7 +53,7 @@ ROUND='
 	unchanged
 	"$1" delete --force "$2"
 	unchanged
-	"$1" run -d --bundle b "$2" </dev/null >log 2>&1
+	"$1" run -d --bundle b "$2" </dev/null >log 2>&1 || { cat log; exit 1; }
 	"$1" delete --force "$2"
 	unchanged'
 
