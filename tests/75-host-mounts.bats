@@ -21,7 +21,7 @@ as_host() { # SCRIPT
 	timeout 300 unshare -m bash -ec '
 		mount --make-rprivate /
 		# What others mount meanwhile may go meanwhile.
-		awk "\$5 ~ \"^/(dev/shm|tmp|var)/\" { print \$5 }" /proc/self/mountinfo | sort -r | xargs -r umount -l 2>/dev/null
+		awk "\$5 ~ \"^/(dev/shm|tmp|var)/\" { print \$5 }" /proc/self/mountinfo | sort -r | xargs -r umount -l 2>/dev/null || true
 		mount --make-rshared /
 		cd "$0"
 		mkdir -p host/sub
