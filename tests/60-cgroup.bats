@@ -4,6 +4,7 @@
 # its own. What needs v2 with its controllers (memory.max, delegation) is tested in a guest.
 # shellcheck disable=SC2030,SC2031,SC2016
 
+bats_require_minimum_version 1.5.0
 load lib
 
 setup_file() {

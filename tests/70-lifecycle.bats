@@ -368,3 +368,22 @@ sh_bundle() { # SCRIPT [JQ]
 	done
 	[ "$killed" -ge 10 ]
 }
+
+# What it said and its end both reach the parent while the parent's own message lies unread there: the
+# socket then says "connection reset" first, which was taken for a program that runs. And it may be
+# gone before the parent is done with it.
+@test "a first process that fails early says why, whenever that is" {
+	local inject
+	need strace
+	strace -o "$T/probe" -e trace=none true 2>/dev/null || skip "strace may not trace here"
+	"$MRUN" load -qi "$(hello_image)"
+	"$MRUN" multistage-hello-world # its layers are unpacked
+	for inject in dup2:error=EMFILE \
+		"dup2:error=EMFILE:delay_exit=500000 -e inject=recvmsg:delay_enter=1500000" \
+		"dup2:error=EMFILE -e inject=openat:delay_enter=20000"; do
+		# shellcheck disable=SC2086 # two options
+		run -125 strace -f -o trace -e inject=$inject "$MRUN" multistage-hello-world </dev/null
+		echo "$output"
+		[[ ${lines[0]} == "mrun: open /dev/null: too many open files"* ]]
+	done
+}

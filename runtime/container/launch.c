@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -409,10 +410,13 @@ out:
  * broken pipe. */
 static void prefer_childs_error(struct launch *l, struct error *e)
 {
+	struct pollfd said = { .fd = l->sync, .events = POLLIN };
 	struct sync_packet p;
 	struct error ignored;
 
-	if (e->code == EPIPE && sync_receive(l->sync, &p, &ignored) == 0 && p.tag == SYNC_ERROR)
+	/* It says so before it ends, and only its end can be the reason of a failure here. */
+	if (poll(&said, 1, 0) == 1 && sync_receive(l->sync, &p, &ignored) == 0 &&
+	    p.tag == SYNC_ERROR)
 		*e = p.error;
 }
 

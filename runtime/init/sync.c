@@ -65,6 +65,13 @@ int sync_receive(int sock, struct sync_packet *p, struct error *e)
 	int fd = -1;
 	ssize_t n = fd_recv(sock, buf, sizeof(buf), &fd, &nfds, e);
 
+	/* The other side ended with something of ours unread: that is told first, once, and only
+	 * then what it had said before (af_unix.c, unix_release_sock). */
+	if (n < 0 && e->code == ECONNRESET) {
+		err_clear(e);
+		nfds = 1;
+		n = fd_recv(sock, buf, sizeof(buf), &fd, &nfds, e);
+	}
 	p->fd = nfds ? fd : -1;
 	if (n < 0 && e->code != ECONNRESET)
 		return -1;
