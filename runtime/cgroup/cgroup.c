@@ -147,7 +147,7 @@ struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, stru
 	cg->layout = l.kind;
 	cg->h = l.h;
 	cg->n = l.n;
-	if (r->systemd || (r->or_systemd && systemd_is_better(cg))) {
+	if (r->systemd || (r->or_systemd && !r->path && systemd_is_better(cg))) {
 		of_unit = systemd_plan(cg, r, e);
 		if (!of_unit)
 			return NULL;
