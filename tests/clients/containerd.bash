@@ -1,4 +1,5 @@
-# Shared by containerd.bats and kubernetes.bats: a containerd of the file's own.
+# Shared by containerd.bats and kubernetes.bats: a containerd of the file's own. And what docker.bats,
+# whose containerd dockerd starts, needs of it.
 #
 # In setup_file: containerd_prepare, which makes a directory, $D, with a config.toml that keeps all of
 # containerd's below it; what a file adds to that; containerd_start; in teardown_file: containerd_clean. In each test's setup: lib_setup, in teardown: containerd_teardown,
@@ -39,12 +40,9 @@ python_grpc() {
 containerd_prepare() {
 	lib_setup
 	D=$T
-	CGROUP=mrun-test-$LIB_RUN
+	CGROUP=mrun-test-$LIB_RUN-$RANDOM
 	: "${CONTAINERD_NAMESPACE:=$CGROUP}"
 	export D CGROUP CONTAINERD_ADDRESS=$D/containerd.sock CONTAINERD_NAMESPACE
-	RUN_CONTAINERD_WAS=
-	[ ! -d /run/containerd ] || RUN_CONTAINERD_WAS=1
-	export RUN_CONTAINERD_WAS
 	cat >"$D/config.toml" <<TOML
 version = 2
 root = "$D/root"
@@ -105,9 +103,13 @@ containerd_clean() {
 		cat "$D/left" >&2
 	}
 	lib_teardown || failed=1
-	rmdir "/run/containerd/runc/$CONTAINERD_NAMESPACE" 2>/dev/null
-	[ -n "$RUN_CONTAINERD_WAS" ] || find /run/containerd -depth -type d -empty -delete 2>/dev/null
+	containerd_clean_run
 	return "$failed"
+}
+
+# Empty directories, which each containerd makes anew.
+containerd_clean_run() {
+	pgrep -x containerd >/dev/null || find /run/containerd -depth -type d -empty -delete 2>/dev/null || true
 }
 
 containerd_end_containers() {

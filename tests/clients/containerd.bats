@@ -70,7 +70,10 @@ shim() { # its pid
 	local snapshotter
 	for snapshotter in overlayfs native; do
 		run -0 ctr_run --rm --snapshotter $snapshotter $HELLO "$ID"
-		[ "$output" = "Hello world!" ]
+		[ "$output" = "Hello world!" ] || {
+			echo "$snapshotter: $output"
+			false
+		}
 		containerd_idle
 	done
 }

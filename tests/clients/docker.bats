@@ -7,15 +7,18 @@
 # shellcheck disable=SC2016,SC2030,SC2031
 bats_require_minimum_version 1.5.0
 load ../lib
+load containerd
 
-TYPIST=$ROOT/tests/clients/typist.py
 I=multistage-hello-world
 
 setup_file() {
 	docker_can || return 0
+	user_make
 	lib_setup
 	D=$T
-	export D DOCKER_HOST=unix://$D/docker.sock DOCKER_CONFIG=$D/config
+	CGROUP=mrun-test-$LIB_RUN-$RANDOM
+	export D CGROUP DOCKER_HOST=unix://$D/docker.sock DOCKER_CONFIG=$D/config
+	docker_prepare
 	docker_start
 	docker load -qi "$(hello_image)"
 	docker import - alpine:latest <"$(lib_cached "base-$BASE_KIND.tar" lib_make_base)"
@@ -24,8 +27,9 @@ teardown_file() {
 	[ -z "$LIB_SKIP" ] || return 0
 	local failed=0
 	T=$D
-	docker_stop || failed=1
+	docker_clean || failed=1
 	lib_teardown || failed=1
+	user_clean || failed=1
 	return "$failed"
 }
 setup() {
@@ -62,14 +66,14 @@ docker_can() {
 
 docker() { timeout -k 5 120 "$DOCKER" "$@"; }
 
-docker_start() {
-	local had=''
+docker_prepare() {
+	local had='' path
 	for path in /etc/docker/key.json /etc/docker /run/docker; do [ ! -e $path ] || had="$had $path "; done
 	export DOCKER_HAD=$had
 	# mrun serves under that name, too: BuildKit looks for it in PATH.
 	mkdir "$D/bin" "$D/config"
 	ln -s "$MRUN" "$D/bin/runc"
-	jq --arg d "$D" --arg mrun "$MRUN" --arg parent "/mrun-test-$LIB_RUN" \
+	jq --arg d "$D" --arg mrun "$MRUN" --arg parent "/$CGROUP" \
 		--argjson iptables "$(unshare -n iptables -t nat -S >/dev/null 2>&1 && echo true || echo false)" \
 		'.runtimes.mrun.path = $mrun | . + {
 			"data-root": "\($d)/data", "exec-root": "\($d)/exec", pidfile: "\($d)/pid",
@@ -79,6 +83,9 @@ docker_start() {
 		jq '.bridge = "none"' "$D/daemon.json" >"$D/none.json"
 		mv -f "$D/none.json" "$D/daemon.json"
 	}
+}
+
+docker_start() {
 	PATH=$D/bin:$PATH unshare -n sh -c 'ip link set lo up; exec dockerd --config-file "$1"' sh "$D/daemon.json" \
 		>"$D/log" 2>&1 </dev/null 3>&- &
 	echo $! >"$D/dockerd"
@@ -94,16 +101,21 @@ docker_start() {
 }
 
 docker_stop() {
-	local failed=0
 	[ ! -S "$D/docker.sock" ] || docker_end_containers
 	kill "$(cat "$D/dockerd")" || true
 	for _ in {1..300}; do
 		kill -0 "$(cat "$D/dockerd")" 2>/dev/null || break
 		sleep 0.1
 	done
+}
+
+docker_clean() {
+	local failed=0
+	docker_stop
+	containerd_clean_run
 	lib_processes >"$D/left"
 	lib_mounts | lib_new "$D/.mounts" >>"$D/left"
-	find /sys/fs/cgroup -maxdepth 2 -name "mrun-test-$LIB_RUN" >>"$D/left" 2>/dev/null
+	find /sys/fs/cgroup -maxdepth 2 -name "$CGROUP" >>"$D/left" 2>/dev/null
 	[ ! -s "$D/left" ] || {
 		failed=1
 		echo "left behind:" >&2
@@ -119,7 +131,7 @@ docker_end_containers() {
 	local dir ids
 	mapfile -t ids < <(docker ps -aq)
 	[ ${#ids[@]} -eq 0 ] || docker rm -fv "${ids[@]}" >/dev/null 2>&1
-	for dir in "/sys/fs/cgroup/mrun-test-$LIB_RUN"/* /sys/fs/cgroup/*/"mrun-test-$LIB_RUN"/*; do
+	for dir in "/sys/fs/cgroup/$CGROUP"/* /sys/fs/cgroup/*/"$CGROUP"/*; do
 		[ ! -d "$dir" ] || xargs -r kill -KILL <"$dir/cgroup.procs" 2>/dev/null
 	done
 }
@@ -128,10 +140,10 @@ docker_leftovers() {
 	docker ps -aq | sed 's/^/container /'
 	find "$D/exec/runtime-runc/moby" "$D/exec/containerd/daemon/io.containerd.runtime.v2.task/moby" \
 		-mindepth 1 -maxdepth 1 2>/dev/null
-	find /sys/fs/cgroup -maxdepth 2 -name "mrun-test-$LIB_RUN" 2>/dev/null
+	find /sys/fs/cgroup -maxdepth 2 -name "$CGROUP" 2>/dev/null
 	# The files that network namespaces were mounted on go when dockerd collects them, once a minute.
-	awk -v a="$D/data/" -v b="$D/exec/netns/" '(index($5, a) || index($5, b)) && $5 !~ "/netns/default$" {
-		print "mount " $5 }' /proc/self/mountinfo
+	awk -v a="$D/data/" -v b="$D/exec/netns/" '(index($5, a) && $5 ~ "/(overlay2|containers)/") ||
+		(index($5, b) && $5 !~ "/default$") { print "mount " $5 }' /proc/self/mountinfo
 }
 
 docker_idle() {
@@ -142,16 +154,6 @@ docker_idle() {
 		sleep 0.1
 	done
 	printf 'left behind:\n%s\n' "$left" >&2
-	return 1
-}
-
-until_true() { # COMMAND…: within 30 seconds
-	local _
-	for _ in {1..300}; do
-		! "$@" || return 0
-		sleep 0.1
-	done
-	echo "not within 30 s: $*" >&2
 	return 1
 }
 
@@ -232,6 +234,8 @@ docker-init" ] || {
 	pid=$(inspect .State.Pid)
 	[ "$output" = "sleep 1000 $(readlink "/proc/$pid/ns/net" "/proc/$pid/ns/ipc" "/proc/$pid/ns/pid")" ]
 	docker rm -f "$N"
+	run -0 docker run --rm --cgroupns private --network none $I cat /proc/self/cgroup
+	run ! grep -v ':/$' <<<"$output"
 	run -0 docker run --rm --pid host --uts host --network none $I readlink /proc/self/ns/pid
 	[ "$output" = "$(readlink /proc/self/ns/pid)" ]
 }
@@ -375,45 +379,17 @@ docker-init" ] || {
 	[ "$(cat out.* | sort | uniq -c | sed 's/^ *//')" = "20 Hello world!" ]
 }
 
-# A stand-in for golang:alpine: the base and this machine's Go, with the C library that its `go`
-# wants and no more of the standard library than the example needs.
-golang_base() { # FILE
-	local dir=$1.d goroot tools package archive file
-	goroot=$(go env GOROOT)
-	tools=$(go env GOTOOLDIR)
-	rm -rf "$dir"
-	alpine_rootfs "$dir"
-	mkdir -p "$dir$tools" "$dir/usr/bin" "$dir$goroot/bin" "$dir$goroot/pkg"
-	cp -L "$goroot/VERSION" "$dir$goroot/"
-	cp -L "$goroot/bin/go" "$dir$goroot/bin/"
-	ln -s "$goroot/bin/go" "$dir/usr/bin/go"
-	for file in compile link asm buildid; do
-		[ ! -e "$tools/$file" ] || cp -L "$tools/$file" "$dir$tools/"
-	done
-	[ ! -d "$goroot/pkg/include" ] || cp -rL "$goroot/pkg/include" "$dir$goroot/pkg/"
-	GO111MODULE=off GOFLAGS='' go list -deps fmt >"$dir.list" || return 1
-	while read -r package; do
-		mkdir -p "$dir$goroot/src/$package"
-		find -L "$goroot/src/$package" -maxdepth 1 -type f ! -name '*_test.go' \
-			-exec cp -L -t "$dir$goroot/src/$package" {} +
-		# Compiled, up to Go 1.19.
-		archive=$goroot/pkg/$(go env GOOS)_$(go env GOARCH)/$package.a
-		[ ! -f "$archive" ] || {
-			mkdir -p "$dir${archive%/*}"
-			cp -L "$archive" "$dir$archive"
-		}
-	done <"$dir.list"
-	ldd "$goroot/bin/go" | grep -o '/[^ ]*' | while read -r file; do
-		mkdir -p "$dir${file%/*}"
-		cp -L "$file" "$dir$file"
-	done
-	tar -C "$dir" -cf "$1" --owner=0 --group=0 --numeric-owner . && rm -rf "$dir" "$dir.list"
+# A stand-in for golang:alpine: the base with this machine's Go. podman.bash makes the same.
+golang_image() { # FILE
+	"$ROOT/tests/clients/golang-layer" "$1.layer" &&
+		"$ROOT/scripts/make-image" --no-hello --layer "$1.layer" --name golang:alpine --output "$1" &&
+		rm "$1.layer"
 }
 
 need_golang_image() {
 	need go
 	docker image inspect golang:alpine >/dev/null 2>&1 ||
-		docker import - golang:alpine <"$(lib_cached "golang-$BASE_KIND.tar" golang_base)"
+		docker load -qi "$(lib_cached "golang-$BASE_KIND.tar" golang_image)"
 }
 
 # The built image by docker and, saved and loaded, by mrun.
@@ -457,4 +433,23 @@ says_hello() { # IMAGE
 	docker save "$small" | "$MRUN" load -q
 	[ "$("$MRUN" inspect -f '{{.Id}}' "$small")" = "$id" ]
 	docker rmi "$small"
+}
+
+@test "userns-remap: root of a container is nobody outside" {
+	# Last in the file: it needs another daemon, with a store of its own.
+	docker_stop
+	jq --arg user "$TEST_USER" '."userns-remap" = $user' "$D/daemon.json" >"$D/remap.json"
+	mv -f "$D/remap.json" "$D/daemon.json"
+	MRUN_TEST_MARK=$D docker_start
+	docker load -qi "$(hello_image)"
+	low=$(lib_subid "$TEST_USER" /etc/subuid)
+	detached -v /data $I sh -c 'touch /root/file /data/file && exec sleep 1000'
+	run -0 docker exec "$N" sh -c 'id -u; cat /proc/self/uid_map; chown 1000 /root/file && stat -c %u /root/file; ls /sys/class/net | xargs'
+	[ "${lines[0]}" = 0 ]
+	[[ ${lines[1]} =~ ^\ *0\ +$low\ +[0-9]+$ ]]
+	[ "${lines[2]}" = 1000 ]
+	[ "$(stat -c %u "/proc/$(inspect .State.Pid)")" -eq "$low" ]
+	docker rm -fv "$N"
+	run -0 docker run --rm --userns host --network none $I cat /proc/self/uid_map
+	[[ $output =~ ^\ *0\ +0\ +4294967295$ ]]
 }
