@@ -122,6 +122,8 @@ p() {
 own_options() {
 	OWN=()
 	[ "$WHO" = user ] || OWN=(--root "$P/root" --runroot "$P/runroot" --tmpdir "$P/libpod")
+	# Else there is a warning about the propagation of / with every command.
+	[ -n "${HOLDER:-}" ] || OWN+=(--log-level error)
 }
 # `podman run` and `podman create`, below a cgroup that we find again.
 prun() {
@@ -134,6 +136,7 @@ prun() {
 b() {
 	local own=()
 	[ "$WHO" = user ] || own=(--root "$P/root" --runroot "$P/runroot")
+	[ -n "${HOLDER:-}" ] || own+=(--log-level error)
 	as_who timeout --foreground -s KILL 120 buildah "${own[@]}" "$@"
 }
 # Under a terminal: steps as typist.py takes them, then a function of the above.
@@ -272,6 +275,7 @@ podman_setup() {
 	lib_setup
 	cd "$T" || return 1
 	WHO=root
+	[ -n "$HOLDER" ] || WHO=user
 	rm -f "$P/calls"
 }
 
@@ -323,7 +327,10 @@ podman_clean() {
 	local dir
 	if [ -n "${P:-}" ]; then
 		podman_namespaces_end "${HOLDER:-}"
-		[ -n "${HOLDER:-}" ] || WHO=user p unshare rm -rf "$TEST_HOME/.local/share/containers" 2>/dev/null
+		if [ -z "${HOLDER:-}" ]; then
+			WHO=user p unshare rm -rf "$TEST_HOME/.local/share/containers"
+			WHO=user p system migrate
+		fi >/dev/null 2>&1
 		find /sys/fs/cgroup -depth \( -path "*/$CGROUP/*" -o -name "$CGROUP" \) -type d -exec rmdir {} \; 2>/dev/null
 		lib_remove "$P"
 	fi
