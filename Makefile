@@ -58,7 +58,6 @@ UNPACK_OBJ := $(UNPACK_SRC:%.c=$(BUILD)/obj/%.o)
 SYSTEMD_OBJ := $(SYSTEMD_SRC:%.c=$(BUILD)/obj/%.o)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT := $(UNIT_SRC:tests/unit/test_%.c=$(BUILD)/tests/unit-%)
-PROBES := $(BUILD)/tests/probe
 
 ifeq ($(STATIC),1)
 CORE_LIBS := -static -lseccomp -lcap -lyajl_s -lnettle
@@ -166,10 +165,10 @@ $(BUILD)/tests/cgroup-tool: tests/unit/cgroup_tool.c $(CORE_TEST_OBJ)
 	@mkdir -p $(dir $@)
 	$(say) TEST $@
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(CORE_TEST_OBJ) $(CORE_LIBS)
-$(BUILD)/tests/probe: tests/probe/probe.c
+$(BUILD)/tests/probe: tests/probe/probe.c tests/probe/json.h
 	@mkdir -p $(dir $@)
 	$(say) TEST $@
-	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -Wall -Wextra -static -o $@ $< -lcap
+	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -I. -Wall -Wextra -static -o $@ $<
 $(BUILD)/tests/syscalls $(BUILD)/tests/filter: $(BUILD)/tests/%: tests/probe/%.c
 	@mkdir -p $(dir $@)
 	$(say) TEST $@
@@ -181,8 +180,8 @@ $(ATTACKS): $(BUILD)/tests/attack-%: tests/probe/attack-%.c
 	$(say) TEST $@
 	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -I. -Wall -Wextra -static -o $@ $<
 .PHONY: tests-build
-tests-build: all $(ATTACKS) $(BUILD)/completion/table $(UNIT) $(if $(wildcard tests/probe/probe.c),$(PROBES)) \
-	$(BUILD)/tests/syscalls $(BUILD)/tests/filter \
+tests-build: all $(ATTACKS) $(BUILD)/completion/table $(UNIT) \
+	$(BUILD)/tests/probe $(BUILD)/tests/syscalls $(BUILD)/tests/filter \
 	$(BUILD)/tests/cgroup-tool
 
 .PHONY: deps-test

@@ -280,6 +280,8 @@ int main(int argc, char **argv)
 		return 125;
 	}
 	open_standard_fds();
+	/* Where the caller ignores it, the kernel reaps our children: we would wait forever. */
+	signal(SIGCHLD, SIG_DFL);
 	if (argc > 0 && argv[0][0]) {
 		const char *slash = strrchr(argv[0], '/');
 

@@ -204,7 +204,7 @@ teardown() { lib_teardown; }
 		local pid
 		m $I sh -c 'trap "echo got TERM; exit 5" TERM; echo ready; while :; do sleep 0.1; done' >out &
 		pid=$!
-		for _ in {1..200}; do
+		for _ in {1..600}; do
 			grep -q ready out && break
 			sleep 0.1
 		done

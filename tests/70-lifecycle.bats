@@ -323,8 +323,14 @@ sh_bundle() { # SCRIPT [JQ]
 
 @test "signals that the caller ignores are not ignored in the container" {
 	sh_bundle 'grep SigIgn /proc/self/status | cut -f2'
-	run -0 bash -c "trap '' PIPE HUP INT QUIT USR1 TERM; exec '$MRUN' run --bundle b '$ID'"
+	run -0 bash -c "trap '' PIPE HUP INT QUIT USR1 TERM WINCH RTMIN RTMAX; exec '$MRUN' run --bundle b '$ID'"
 	[ "$output" = 0000000000000000 ]
+	# Ignoring SIGCHLD lets the kernel reap: nobody would be told of the container's end.
+	run -0 timeout 60 bash -c "trap '' CHLD; exec '$MRUN' run --bundle b '$ID'"
+	[ "$output" = 0000000000000000 ]
+	"$MRUN" create --bundle b "$ID" </dev/null >log 2>&1
+	run -0 timeout 60 bash -c "trap '' CHLD; exec '$MRUN' exec '$ID' grep SigIgn /proc/self/status"
+	[ "$output" = "SigIgn:	0000000000000000" ]
 }
 
 @test "--debug says what happens, to stderr or to the log" {

@@ -229,7 +229,7 @@ refuses() { # JQ TEXT
 	map='[{containerID: 0, hostID: 500000, size: 1000}]'
 	chown -R 500000:500000 b/rootfs
 	chmod 711 . b
-	[ "$(see ".linux.namespaces += [{type: \"user\"}] | .linux.uidMappings = $map | .linux.gidMappings = $map" 'id -u; awk "{print \$1, \$2, \$3}" /proc/self/uid_map; stat -c %u /bin' | tr '\n' ' ')" = "0 0 500000 1000 0 " ]
+	[ "$(see ".linux.namespaces += [{type: \"user\"}] | .linux.uidMappings = $map | .linux.gidMappings = $map" 'id -u; awk "{print \$1, \$2, \$3}" /proc/self/uid_map; stat -c %u:%g /bin /dev/mqueue' | tr '\n' ' ')" = "0 0 500000 1000 0:0 0:0 " ]
 	refuses '.linux.namespaces += [{type: "user"}]' uidMappings
 	refuses ".linux.uidMappings = $map" uidMappings
 }

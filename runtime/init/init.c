@@ -249,6 +249,7 @@ static bool needs_proc(const struct init_plan *p)
 
 static int prepare(struct init_plan *p, struct error *e)
 {
+	int late = (int)(p->late_flags & (CLONE_NEWCGROUP | CLONE_NEWIPC));
 	_cleanup_fd_ int proc = -1;
 
 	if (!p->options->bundle && !p->options->interactive && !p->terminal && close_stdin(e) < 0)
@@ -274,8 +275,8 @@ static int prepare(struct init_plan *p, struct error *e)
 		return -1;
 	if (p->joined_userns && setgroups_denied(proc))
 		p->process.setgroups_allowed = false;
-	if ((p->late_flags & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
-		return err_sys(e, errno, "make a cgroup namespace");
+	if (late && unshare(late) < 0)
+		return err_sys(e, errno, "make a cgroup or ipc namespace");
 	if ((p->late_flags & CLONE_NEWTIME) && enter_time_namespace(p, proc, e) < 0)
 		return -1;
 	if (setsid() < 0 && errno != EPERM)

@@ -237,6 +237,12 @@ static int plan_namespaces(struct init_plan *p, struct error *e)
 	}
 	p->new_userns = (p->clone_flags & CLONE_NEWUSER) != 0;
 	p->watched = p->joined_userns && !(p->clone_flags & CLONE_NEWPID);
+	/* The directory of a message queue file system is whose who made the namespace: the host's
+	 * root is nobody in there. */
+	if (p->new_userns && geteuid() == 0) {
+		p->late_flags |= p->clone_flags & CLONE_NEWIPC;
+		p->clone_flags &= ~(uint64_t)CLONE_NEWIPC;
+	}
 	return 0;
 }
 

@@ -80,7 +80,8 @@ struct init_plan {
 	int rootfs_tree;    /* a detached mount of it, where the child may not get there; -1 */
 	const char *hostname, *domainname;
 	uint64_t clone_flags; /* namespaces made by clone */
-	uint64_t late_flags;  /* made by the child itself: cgroup (after it was attached), time */
+	uint64_t late_flags;  /* made by the child itself: cgroup (after it was attached), time,
+			       * as root with a user namespace ipc (once it is the mapped root) */
 	struct namespace_join {
 		int type, fd;
 	} joins[8];

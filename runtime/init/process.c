@@ -69,17 +69,14 @@ int process_limits(const struct process_plan *p, pid_t pid, struct error *e)
 
 void process_reset_signals(bool dispositions)
 {
-	static const int usual[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGTERM, SIGCHLD,
-				     SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2 };
 	static const char kernel_default[64]; /* struct sigaction as the kernel has it: SIG_DFL */
 	sigset_t none;
 
-	for (size_t i = 0; dispositions && i < sizeof(usual) / sizeof(usual[0]); i++)
-		signal(usual[i], SIG_DFL);
-	/* The C library's own two, which its sigaction(3) does not touch: seen ignored by a caller.
-	 */
-	syscall(SYS_rt_sigaction, 32, &kernel_default, NULL, 8);
-	syscall(SYS_rt_sigaction, 33, &kernel_default, NULL, 8);
+	/* All that the caller may ignore. (KILL and STOP refuse.) The C library's own two, which its
+	 * sigaction(3) does not touch, are looked at nowhere else: seen ignored by a caller. */
+	for (int sig = 1; sig <= 64; sig++)
+		if (dispositions || sig == 32 || sig == 33)
+			syscall(SYS_rt_sigaction, sig, &kernel_default, NULL, 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
