@@ -181,7 +181,8 @@ $(ATTACKS): $(BUILD)/tests/attack-%: tests/probe/attack-%.c
 	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -I. -Wall -Wextra -static -o $@ $<
 .PHONY: tests-build
 tests-build: all $(ATTACKS) $(BUILD)/completion/table $(UNIT) \
-	$(BUILD)/tests/probe $(BUILD)/tests/syscalls $(BUILD)/tests/filter \
+	$(if $(wildcard tests/probe/probe.c),$(BUILD)/tests/probe) \
+	$(BUILD)/tests/syscalls $(BUILD)/tests/filter \
 	$(BUILD)/tests/cgroup-tool
 
 .PHONY: deps-test
