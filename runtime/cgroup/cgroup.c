@@ -75,16 +75,28 @@ bool cg_may_make(struct arena *a, const struct hierarchy *h, const char *base)
 	       faccessat(AT_FDCWD, procs, W_OK, AT_EACCESS) == 0;
 }
 
-/* Whether the caller's own cgroup is a unit of systemd's that is there for us: given away, or, as
- * the user's manager does not mark its own, one in which nobody else is. */
-static bool unit_is_ours(const struct cgroup *cg, const struct hierarchy *h)
+/* Without Delegate= a unit is only handed the controllers that some setting of its needs. */
+static bool has_all_of_parent(const struct cgroup *cg, const struct hierarchy *h, const char *dir)
+{
+	char own[512], parent[512];
+	const char *above = hierarchy_dir(cg->arena, h, layout_parent(cg->arena, h->own));
+
+	return cg_read(dir, "cgroup.controllers", own, sizeof(own)) > 0 &&
+	       cg_read(above, "cgroup.controllers", parent, sizeof(parent)) > 0 &&
+	       str_eq(own, parent);
+}
+
+/* The user's manager does not mark what it has given away: then it is one of its units, in which
+ * nobody else is and from which nothing is held back. (Taken wrongly for ours, an OOM kill in the
+ * container would end the unit: OOMPolicy=.) */
+bool cg_unit_is_ours(const struct cgroup *cg, const struct hierarchy *h)
 {
 	const char *dir = hierarchy_dir(cg->arena, h, h->own);
 
 	if (cg_delegated(dir))
 		return true;
 	return cg->rootless && cg_is_unit(dir) && cg_alone(dir) &&
-	       cg_may_make(cg->arena, h, h->own);
+	       cg_may_make(cg->arena, h, h->own) && has_all_of_parent(cg, h, dir);
 }
 
 /* Where a relative path counts from. On v2 that is beside the caller's own cgroup, since that one
@@ -95,7 +107,7 @@ static const char *base_of(struct cgroup *cg, const struct hierarchy *h)
 {
 	const char *beside;
 
-	if (cg->layout != LAYOUT_UNIFIED || unit_is_ours(cg, h))
+	if (cg->layout != LAYOUT_UNIFIED || cg_unit_is_ours(cg, h))
 		return h->own;
 	beside = layout_parent(cg->arena, h->own);
 	if (cg->rootless && !cg_may_make(cg->arena, h, beside))

@@ -79,6 +79,8 @@ bool cg_delegated(const char *dir);
 bool cg_is_unit(const char *dir);
 /* Whether this process is the only one in it. */
 bool cg_alone(const char *dir);
+/* Whether the caller's own cgroup is a unit of systemd's that was given away (Delegate=yes). */
+bool cg_unit_is_ours(const struct cgroup *cg, const struct hierarchy *h);
 /* Whether some mrun made that directory: said by an extended attribute of it. */
 bool cg_marked(const char *dir);
 /* Removes the parents that some mrun made and that are empty now. */

@@ -68,14 +68,20 @@ static bool asks_for_limits(const struct cgroup *cg)
 	       (apply_settings(cg, cg->resources, true, &s, &ignored) < 0 || settings_needed(&s));
 }
 
+/* A slice is systemd's own to arrange, though its files may be ours: it takes a controller away, and
+ * a limit with it, when none of its own units there needs that controller any more. */
 bool systemd_is_better(const struct cgroup *cg)
 {
 	const struct hierarchy *h = cg_find_v2(cg);
+	const char *beside;
 
-	return cg->layout == LAYOUT_UNIFIED && geteuid() != 0 && h && asks_for_limits(cg) &&
-	       !cg_may_make(cg->arena, h, layout_parent(cg->arena, h->own)) &&
-	       !cg_may_make(cg->arena, h, h->own) && systemd_user_manager(cg->arena) &&
-	       cgroup_systemd_available(cg->arena);
+	if (cg->layout != LAYOUT_UNIFIED || geteuid() == 0 || !h || !asks_for_limits(cg))
+		return false;
+	beside = layout_parent(cg->arena, h->own);
+	if (cg_unit_is_ours(cg, h) ||
+	    (cg_may_make(cg->arena, h, beside) && !str_has_suffix(beside, ".slice")))
+		return false;
+	return systemd_user_manager(cg->arena) && cgroup_systemd_available(cg->arena);
 }
 
 static int add_properties(struct cgroup *cg, const struct cgroup_request *r, struct systemd *s,

@@ -196,9 +196,8 @@ test_v1_only_limits_are_refused_by_name() {
 # processor may be killed although there is room. So not at each try. (At 192 KiB, where the stock does
 # not fit, each of 40 tries succeeded; at 96 KiB the program's own execve finds no memory.)
 test_memory_256_KiB_are_enough_to_start() {
-	local i
 	bundle b '"true"' '"memory": {"limit": 262144}'
-	for i in 1 2 3 4 5; do
+	for _ in 1 2 3 4 5; do
 		run mrun run -b b c1
 		[ "$status" -ne 0 ] || return 0
 		like "$output" "*out of memory (limit 256 KiB)"

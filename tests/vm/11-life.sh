@@ -64,8 +64,7 @@ test_pause_and_resume() {
 }
 
 test_kill_all_is_one_write() {
-	bundle b '"sh", "-c", "sleep 1000 & sleep 1000 & sleep 1000 & wait"'
-	sed -i 's/{"type": "pid"}, //' b/config.json
+	NS="mount ipc uts cgroup" bundle b '"sh", "-c", "sleep 1000 & sleep 1000 & sleep 1000 & wait"'
 	start c1
 	until_ok eval '[ "$(<"$CG/pids.current")" = 4 ]'
 	strace -f -e trace=openat,kill,write -o "$T/trace" mrun kill --all c1 KILL
@@ -98,17 +97,15 @@ test_the_cgroup_namespace_and_mount() {
 test_a_writable_cgroup_belongs_to_the_container_s_root() {
 	local maps='"uidMappings": [{"containerID": 0, "hostID": 100000, "size": 65536}],
 		"gidMappings": [{"containerID": 0, "hostID": 100000, "size": 65536}],'
-	LINUX=$maps CGOPT=rw bundle b '"sh", "-c", "mkdir /sys/fs/cgroup/x && echo 1 >/sys/fs/cgroup/x/cgroup.procs; echo +pids >/sys/fs/cgroup/cgroup.subtree_control && cat /proc/self/cgroup; echo 5 2>/dev/null >/sys/fs/cgroup/pids.max || echo limit stays; sleep 1000"' \
+	NS="user pid mount ipc uts cgroup" LINUX=$maps CGOPT=rw bundle b '"sh", "-c", "mkdir /sys/fs/cgroup/x && echo 1 >/sys/fs/cgroup/x/cgroup.procs; echo +pids >/sys/fs/cgroup/cgroup.subtree_control && cat /proc/self/cgroup; echo 5 2>/dev/null >/sys/fs/cgroup/pids.max || echo limit stays; sleep 1000"' \
 		'"pids": {"limit": 40}'
-	sed -i 's/"namespaces": \[/&{"type": "user"},/' b/config.json
 	start c1
 	until_ok grep -q "limit stays" "$T/c1.log"
 	is "$(<"$T/c1.log")" $'0::/x\nlimit stays'
 	CG=${CG%/x}
 	is "$(stat -c %u "$CG")" 100000
 	mrun delete -f c1
-	LINUX=$maps bundle b '"sleep", "1000"'
-	sed -i 's/"namespaces": \[/&{"type": "user"},/' b/config.json
+	NS="user pid mount ipc uts cgroup" LINUX=$maps bundle b '"sleep", "1000"'
 	start c1
 	is "$(stat -c %u "$CG")" 0
 	mrun delete -f c1
@@ -290,4 +287,12 @@ test_nothing_stays_when_a_hook_or_the_program_fails() {
 	run mrun run -b b c1
 	like "$output" "*no such file*"
 	is "$(echo /sys/fs/cgroup/**/c1)" ""
+}
+
+# Without a cgroup namespace the mount shows no more than the container's own part.
+test_the_mount_without_a_cgroup_namespace() {
+	NS="pid mount" bundle b '"sh", "-c", "cat /proc/self/cgroup; cd /sys/fs/cgroup; cat pids.max; echo *.slice; mkdir x"' '"pids": {"limit": 20}'
+	run mrun run -b b c1
+	echo "$output"
+	like "$output" $'0::/system.slice/c1\n20\n\\*.slice\n*Read-only file system'
 }

@@ -68,15 +68,17 @@ until_ok() { # CMD…
 # namespace and a cgroup mount, and as an ordinary user a user namespace with one id.
 #   CGPATH   linux.cgroupsPath          CGOPT   options of the cgroup mount (default: ro)
 #   LINUX    more members of linux, with a comma behind     TOP   the same for the outermost object
+#   NS       the namespaces (default: pid mount ipc uts cgroup)
 bundle() { # DIR ARGS [RESOURCES]
-	local userns='' maps='' sys=''
+	local list='' maps='' sys='' ns
 	if [ "$(id -u)" -ne 0 ]; then
-		userns='{"type": "user"},'
+		list='{"type": "user"}'
 		maps="\"uidMappings\": [{\"containerID\": 0, \"hostID\": $(id -u), \"size\": 1}],
 			\"gidMappings\": [{\"containerID\": 0, \"hostID\": $(id -g), \"size\": 1}],"
 	fi
 	sys="{\"destination\": \"/sys/fs/cgroup\", \"type\": \"cgroup\", \"source\": \"cgroup\",
 		\"options\": [\"nosuid\", \"noexec\", \"nodev\", \"relatime\", \"${CGOPT:-ro}\"]}"
+	for ns in ${NS:-pid mount ipc uts cgroup}; do list+="${list:+, }{\"type\": \"$ns\"}"; done
 	mkdir -p "$1"
 	cat >"$1/config.json" <<END
 { "ociVersion": "1.0.2", "root": {"path": "$ROOTFS"}, ${TOP:-}
@@ -85,8 +87,7 @@ bundle() { # DIR ARGS [RESOURCES]
              {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
              {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"}, $sys],
   "linux": { ${CGPATH:+"\"cgroupsPath\": \"$CGPATH\","} $maps ${LINUX:-} "resources": {${3:-}},
-    "namespaces": [$userns {"type": "pid"}, {"type": "mount"}, {"type": "ipc"}, {"type": "uts"},
-                   {"type": "cgroup"}] } }
+    "namespaces": [$list] } }
 END
 }
 
