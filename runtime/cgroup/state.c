@@ -143,7 +143,8 @@ int cgroup_mount_info(struct arena *a, const struct cgroup *cg, struct cgroup_mo
 					     : h->mount,
 			.options = h->controllers,
 			.mount_point = h->mount,
-			.path = hierarchy_joined(h) ? h->path : h->own,
+			/* systemd is still at it: where it will be. */
+			.path = cg->systemd || hierarchy_joined(h) ? h->path : h->own,
 		};
 	}
 	return 0;

@@ -120,8 +120,12 @@ struct json_out *systemd_request(struct arena *a, const char *operation, bool us
 	json_out_array(o);
 	if (address)
 		json_out_str(o, address);
-	for (size_t i = 0; i < paths.n; i++)
-		json_out_str(o, socket_address(a, paths.items[i]));
+	for (size_t i = 0; i < paths.n; i++) {
+		const char *other = socket_address(a, paths.items[i]);
+
+		if (!address || !str_eq(address, other))
+			json_out_str(o, other);
+	}
 	json_out_array_end(o);
 	return o;
 }

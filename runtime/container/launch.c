@@ -292,12 +292,33 @@ static bool cgroups_writable(const struct init_plan *p)
 	return false;
 }
 
+/* The mount was planned when it was only expected where systemd would put the cgroup. In a cgroup
+ * namespace of its own, the container's root is wherever that is. */
+static int check_mount(struct launch *l, struct error *e)
+{
+	const struct init_plan *p = &l->plan;
+	struct cgroup_mount_info info;
+
+	if (!p->cgroups || ((p->late_flags | p->clone_flags) & CLONE_NEWCGROUP))
+		return 0;
+	if (cgroup_mount_info(l->a, l->out->cgroup, &info, e) < 0)
+		return -1;
+	for (size_t i = 0; i < info.len; i++)
+		if (!str_eq(info.hierarchies[i].path, p->cgroups->hierarchies[i].path)) {
+			err_msg(e, "mount the cgroup: systemd made it at %s, not at %s as expected",
+				info.hierarchies[i].path, p->cgroups->hierarchies[i].path);
+			return err_hint(e, "add a cgroup namespace to linux.namespaces");
+		}
+	return 0;
+}
+
 static int make_cgroup(struct launch *l, struct error *e)
 {
 	struct init_plan *p = &l->plan;
 	int64_t uid;
 
-	if (cgroup_create(l->out->cgroup, e) < 0)
+	if (cgroup_create(l->out->cgroup, e) < 0 ||
+	    (cgroup_needs_pid(l->out->cgroup) && check_mount(l, e) < 0))
 		return -1;
 	uid = idmap_host_uid(&p->idmap, 0);
 	if (p->new_userns && (p->late_flags & CLONE_NEWCGROUP) && uid >= 0 && cgroups_writable(p) &&

@@ -131,3 +131,6 @@ put("subids", "subuid", "user:100000:65536\n1000:5:5\nother:1:1\n")
 put("cmdline", "short", b"-it\0-e\0A=b\0-v\0/a:/b:ro\0--rm\0image\0sh\0-c\0true")
 put("cmdline", "long", b"--name=x\0--memory\0" + b"64m\0--cpus=1.5\0--network\0none\0--cap-drop=ALL\0--cap-add\0net_raw\0"
     b"--ulimit\0nofile=1:2\0-p\0" b"8080:80/udp\0--tmpfs\0/x:size=1m\0--sysctl\0net.ipv4.ip_forward=1\0--label\0a=b\0i")
+for i, value in enumerate(("uint64 30000000", "['crio.service', \"b\"]", "[('a', uint64 1), ('b', 2)]", "@a(ss) []", "1.5e3",
+                           "'\\u00e4\\n\\''", "(byte 7, -0x1F, true, objectpath '/a')", "[[1], @ai []]")):
+    put("systemd", str(i), "a-b.slice:p:n+1\0" + value)

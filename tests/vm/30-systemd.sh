@@ -73,6 +73,15 @@ test_defaults_without_a_path() {
 	no_unit mrun-c1.scope
 }
 
+test_without_a_cgroup_namespace_its_own_cgroup_is_mounted() {
+	bundle b '"sh", "-c", "cat /proc/self/cgroup; cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null; true"' '"pids": {"limit": 20}'
+	jq '.linux.namespaces |= map(select(.type != "cgroup"))' b/config.json >c && mv c b/config.json
+	run mrun $SD run -b b c1
+	like "$output" "*:/system.slice/mrun-c1.scope*
+20"
+	no_unit mrun-c1.scope
+}
+
 test_create_waits_in_the_unit_and_start_goes_on() {
 	bundle b '"sh", "-c", "echo ran; sleep 1000"'
 	mrun $SD create -b b --pid-file pid c1 </dev/null >log 2>&1
