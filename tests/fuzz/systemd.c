@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct systemd_properties p = { 0 };
 	char *path = fuzz_text(&a, data, size);
 	size_t n = strlen(path);
-	struct json_pair pairs[2] = { { (char *)(uintptr_t) "org.systemd.property.TimeoutStopSec", NULL },
+	struct json_pair pairs[2] = { { (char *)(uintptr_t) "org.systemd.property.TimeoutStopSec",
+					NULL },
 				      { (char *)(uintptr_t) "org.systemd.property.After", NULL } };
 
 	pairs[0].value = pairs[1].value = n < size ? path + n + 1 : path;
