@@ -68,8 +68,8 @@ static bool asks_for_limits(const struct cgroup *cg)
 	       (apply_settings(cg, cg->resources, true, &s, &ignored) < 0 || settings_needed(&s));
 }
 
-/* A slice is systemd's own to arrange, though its files may be ours: it takes a controller away, and
- * a limit with it, when none of its own units there needs that controller any more. */
+/* A slice is systemd's own to arrange, though its files may be ours: it takes a controller away,
+ * and a limit with it, when none of its own units there needs that controller any more. */
 bool systemd_is_better(const struct cgroup *cg)
 {
 	const struct hierarchy *h = cg_find_v2(cg);

@@ -57,8 +57,8 @@ struct bundle {
 
 static int make_directories(struct bundle *b, struct error *e)
 {
-	/* The image's setuid programs are not for other users of the machine (CVE-2024-25621). Root of
-	 * a user namespace that is not ours must get through. */
+	/* The image's setuid programs are not for other users of the machine (CVE-2024-25621). Root
+	 * of a user namespace that is not ours must get through. */
 	b->made_dir = mkdir(b->dir, b->userns && geteuid() == 0 ? 0711 : 0700) == 0;
 	if (!b->made_dir && errno != EEXIST)
 		return err_sys(e, errno, "make the directory %s", b->dir);

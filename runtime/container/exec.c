@@ -321,8 +321,7 @@ static int pass_notify(struct exec *x, int fd, struct error *e)
 static int follow(struct exec *x, struct error *e)
 {
 	const struct exec_plan *plan = &x->plan;
-	unsigned expected =
-		SYNC_BIT(SYNC_PID) | SYNC_BIT(SYNC_CGROUP) | SYNC_BIT(SYNC_AMBIENT);
+	unsigned expected = SYNC_BIT(SYNC_PID) | SYNC_BIT(SYNC_CGROUP) | SYNC_BIT(SYNC_AMBIENT);
 	struct sync_packet p;
 	int r = 0;
 

@@ -32,7 +32,7 @@ void capabilities_parse(struct arena *a, char *const *names, uint64_t *ret, cons
 void capabilities_not_raised(struct arena *a, uint64_t bits, struct strlist *warnings)
 {
 	for (int cap = 0; cap < 64; cap++) {
-		char *name = bits & 1ULL << cap ? cap_to_name(cap) : NULL;
+		char *name = (bits & 1ULL << cap) ? cap_to_name(cap) : NULL;
 
 		if (!name)
 			continue;

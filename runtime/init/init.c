@@ -243,8 +243,8 @@ static bool needs_proc(const struct init_plan *p)
 {
 	const struct oci_process *s = p->spec->process;
 
-	return (p->late_flags & CLONE_NEWTIME) || p->joined_userns ||
-	       p->spec->linux_->sysctl_len || s->apparmor_profile || s->selinux_label;
+	return (p->late_flags & CLONE_NEWTIME) || p->joined_userns || p->spec->linux_->sysctl_len ||
+	       s->apparmor_profile || s->selinux_label;
 }
 
 static int prepare(struct init_plan *p, struct error *e)

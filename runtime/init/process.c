@@ -72,8 +72,8 @@ void process_reset_signals(bool dispositions)
 	static const char kernel_default[64]; /* struct sigaction as the kernel has it: SIG_DFL */
 	sigset_t none;
 
-	/* All that the caller may ignore. (KILL and STOP refuse.) The C library's own two, which its
-	 * sigaction(3) does not touch, are looked at nowhere else: seen ignored by a caller. */
+	/* All that the caller may ignore. (KILL and STOP refuse.) The C library's own two, which
+	 * its sigaction(3) does not touch, are looked at nowhere else: seen ignored by a caller. */
 	for (int sig = 1; sig <= 64; sig++)
 		if (dispositions || sig == 32 || sig == 33)
 			syscall(SYS_rt_sigaction, sig, &kernel_default, NULL, 8);

@@ -69,7 +69,8 @@ static const struct {
 	{ "kernel/domainname", CLONE_NEWUTS, "uts", "uts" },
 };
 
-/* Whether NS is by its path the one that we are in, the host's: what is set there is set for all. */
+/* Whether NS is by its path the one that we are in, the host's: what is set there is set for all.
+ */
 static bool is_ours(const struct oci_namespace *ns, const char *kind)
 {
 	char own[32];

@@ -4,10 +4,10 @@
  *   attack-misc open FILE          opens FILE for reading; prints the ids it runs with
  *   attack-misc connect NAME       connects to the abstract socket NAME (unix(7))
  *   attack-misc listen NAME        a service on it, which prints what it is told
- *   attack-misc type               types into every terminal it can reach, by TIOCSTI and TIOCLINUX,
- *                                  also with upper bits set in the request, and after stealing it
- *   attack-misc terminal CMD…      runs CMD on a terminal of its own; prints what was typed into it
- *   attack-misc suid               prints the effective user id
+ *   attack-misc type               types into every terminal it can reach, by TIOCSTI and
+ * TIOCLINUX, also with upper bits set in the request, and after stealing it attack-misc terminal
+ * CMD…      runs CMD on a terminal of its own; prints what was typed into it attack-misc suid
+ * prints the effective user id
  */
 #include <errno.h>
 #include <fcntl.h>
