@@ -89,6 +89,8 @@ DRESSED=$'1400\n02:00:00:00:00:17\n,UP,\n10.55.0.7/24\n10.55.0.8/32\n2001:db8::7
 @test "it can have another name in the container, also one with a number for %d" {
 	dressed
 	[ "$(see '.linux.netDevices = {hveth0: {name: "eth0"}}' "D=eth0; $LOOK; ls /sys/class/net" | tr '\n' ' ')" = "$(echo "$DRESSED" | tr '\n' ' ')eth0 lo " ]
+	# The first pair goes with the container's namespace, which the kernel takes down when it likes.
+	for _ in {1..200}; do host ip link show peer0 >/dev/null 2>&1 || break; sleep 0.05; done
 	host ip link add hveth0 type veth peer name peer0
 	[ "$(see '.linux.netDevices = {hveth0: {name: "net%d"}, peer0: {name: "net%d"}}' 'ls /sys/class/net' | tr '\n' ' ')" = "lo net0 net1 " ]
 }
