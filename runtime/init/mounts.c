@@ -198,7 +198,7 @@ static int new_filesystem(const struct init_plan *p, const struct mount_plan *m,
 		return 0;
 	mounted = path_open_in_root(rootfd, m->dest, O_PATH | O_DIRECTORY, 0, e);
 	if (mounted < 0)
-		return -1;
+		return err_wrap(e, "mount %s", m->dest);
 	if (m->copy_up && mounts_copy_up(target, mounted, e) < 0)
 		return err_wrap(e, "mount %s", m->dest);
 	return set_attributes(m, mounted, false, e);
