@@ -113,7 +113,7 @@ int main(int argc, char **argv)
 		pid_t last = newest();
 
 		for (pid_t p = next; p <= last; p++) {
-			double until = now() + 0.2;
+			double until = now() + 5; /* it may take its time to execute its program */
 
 			next = p + 1;
 			while (now() < until && now() < end && kill(p, 0) == 0)

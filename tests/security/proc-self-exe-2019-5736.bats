@@ -86,9 +86,15 @@ untouched() {
 	start
 	wait_for grep -q ready "$T/log"
 	mkfifo "$T/go"
-	nsenter --target "$INIT" --pid "$T/bin/visitor" stay <"$T/go" 3>&- &
-	exec 9>"$T/go"
-	wait_for grep -q "held.*/bin/visitor" "$T/log"
+	# It is a race, which the attacker wins sooner or later.
+	for _ in {1..20}; do
+		nsenter --target "$INIT" --pid "$T/bin/visitor" stay <"$T/go" 3>&- &
+		exec 9>"$T/go"
+		for _ in {1..20}; do grep -q "held.*/bin/visitor" "$T/log" && break 2; sleep 0.1; done
+		exec 9>&-
+		wait "$!" || true
+	done
+	grep -q "held.*/bin/visitor" "$T/log"
 	exec 9>&-
 	wait_for grep -q "WROTE.*/bin/visitor" "$T/log"
 	[ "$(tail -c 6 "$T/bin/visitor")" = taken ]
