@@ -169,7 +169,7 @@ $(BUILD)/tests/probe: tests/probe/probe.c tests/probe/json.h
 	@mkdir -p $(dir $@)
 	$(say) TEST $@
 	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -I. -Wall -Wextra -static -o $@ $<
-$(BUILD)/tests/syscalls $(BUILD)/tests/filter: $(BUILD)/tests/%: tests/probe/%.c
+$(BUILD)/tests/syscalls $(BUILD)/tests/filter $(BUILD)/tests/notify: $(BUILD)/tests/%: tests/probe/%.c
 	@mkdir -p $(dir $@)
 	$(say) TEST $@
 	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -Wall -Wextra -static -o $@ $<
@@ -182,7 +182,7 @@ $(ATTACKS): $(BUILD)/tests/attack-%: tests/probe/attack-%.c
 .PHONY: tests-build
 tests-build: all $(ATTACKS) $(BUILD)/completion/table $(UNIT) \
 	$(if $(wildcard tests/probe/probe.c),$(BUILD)/tests/probe) \
-	$(BUILD)/tests/syscalls $(BUILD)/tests/filter \
+	$(BUILD)/tests/syscalls $(BUILD)/tests/filter $(BUILD)/tests/notify \
 	$(BUILD)/tests/cgroup-tool
 
 .PHONY: deps-test

@@ -237,7 +237,7 @@ sh_bundle() { # SCRIPT [JQ]
 	[ "${lines[0]}" = 5 ]
 	[ "${lines[1]}" = content ]
 	sh_bundle 'echo $LISTEN_FDS $LISTEN_PID $$; cat <&3'
-	run -0 bash -c "exec 3<file; LISTEN_FDS=1 '$MRUN' run --bundle b '$ID'"
+	run -0 bash -c "exec 3<file; LISTEN_PID=\$\$ LISTEN_FDS=1 exec '$MRUN' run --bundle b '$ID'"
 	[ "${lines[0]}" = "1 1 1" ]
 	[ "${lines[1]}" = content ]
 	run -1 bash -c "exec 3<&-; '$MRUN' run --preserve-fds 1 --bundle b '$ID'"

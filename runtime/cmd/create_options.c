@@ -11,37 +11,40 @@
 #include "oci/base/str.h"
 #include "runtime/container/state.h"
 
-/* LISTEN_FDS (sd_listen_fds(3)): the descriptors go in, and the variables with them. */
-static int pass_listen_fds(struct arena *a, struct oci_spec *s, struct container_options *o,
-			   struct error *e)
-{
-	const char *fds = getenv("LISTEN_FDS");
-	struct strlist env = { 0 };
-	uint64_t n;
+#define PRESERVE_MAX 4096
 
-	if (!fds || !*fds)
+/* LISTEN_FDS (sd_listen_fds(3)): the descriptors go in, and the variables with them. For whom
+ * LISTEN_PID says: a service's child has the variables, too, and not the descriptors. */
+static int pass_listen_fds(struct arena *a, struct container_options *o, struct error *e)
+{
+	const char *fds = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+	struct strlist env = { 0 };
+	uint64_t n, who;
+
+	if (!fds || !*fds || !pid || !str_to_u64(pid, INT32_MAX, &who) || who != (uint64_t)getpid())
 		return 0;
-	if (!str_to_u64(fds, 1024, &n))
+	if (!str_to_u64(fds, PRESERVE_MAX, &n))
 		return err_msg(e, "LISTEN_FDS: '%s' is not a number of descriptors", fds);
-	for (char **v = s->process->env; v && *v; v++)
-		strlist_add(a, &env, *v);
-	strlist_add(a, &env, arena_printf(a, "LISTEN_FDS=%s", fds));
+	if (n == 0)
+		return 0;
+	strlist_add(a, &env, arena_printf(a, "LISTEN_FDS=%d", (int)n));
 	strlist_add(a, &env, "LISTEN_PID=1");
 	if (getenv("LISTEN_FDNAMES"))
 		strlist_add(a, &env,
 			    arena_printf(a, "LISTEN_FDNAMES=%s", getenv("LISTEN_FDNAMES")));
-	s->process->env = env.items;
+	o->environment = env.items;
 	o->preserve_fds += (int)n;
 	return 0;
 }
 
-static int check_preserved(int n, struct error *e)
+/* Those of LISTEN_FDS come first, as with runc. */
+static int check_preserved(int preserve, int all, struct error *e)
 {
-	if (n < 0 || n > 4096)
-		return err_msg(e, "--preserve-fds: %d is not a number of descriptors", n);
-	for (int fd = 3; fd < 3 + n; fd++)
+	for (int fd = 3; fd < 3 + all; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
-			return err_msg(e, "--preserve-fds: descriptor %d is not open", fd);
+			return err_msg(e, "%s: descriptor %d is not open",
+				       fd < 3 + all - preserve ? "LISTEN_FDS" : "--preserve-fds",
+				       fd);
 	return 0;
 }
 
@@ -52,12 +55,8 @@ struct oci_spec *create_options_load(struct cmd_context *c, const struct create_
 	_cleanup_fd_ int dir = -1;
 	struct oci_spec *s;
 
-	/* Before we open anything ourselves. */
-	if (state_check_id(id, e) < 0 || check_preserved(args->preserve_fds, e) < 0)
-		return NULL;
 	*o = (struct container_options){
 		.id = id,
-		.bundle = path_real(c->arena, bundle, e),
 		.pid_file = args->pid_file,
 		.console_socket = args->console_socket,
 		.pidfd_socket = args->pidfd_socket,
@@ -69,6 +68,15 @@ struct oci_spec *create_options_load(struct cmd_context *c, const struct create_
 		.preserve_fds = args->preserve_fds,
 		.rootfs_fd = -1,
 	};
+	if (o->preserve_fds < 0 || o->preserve_fds > PRESERVE_MAX) {
+		err_msg(e, "--preserve-fds: %d is not a number of descriptors", o->preserve_fds);
+		return NULL;
+	}
+	/* Before we open anything ourselves. */
+	if (state_check_id(id, e) < 0 || pass_listen_fds(c->arena, o, e) < 0 ||
+	    check_preserved(args->preserve_fds, o->preserve_fds, e) < 0)
+		return NULL;
+	o->bundle = path_real(c->arena, bundle, e);
 	if (!o->bundle) {
 		err_wrap(e, "--bundle");
 		return NULL;
@@ -86,8 +94,6 @@ struct oci_spec *create_options_load(struct cmd_context *c, const struct create_
 		err_msg(e, "process: required to create a container, and not there");
 		return NULL;
 	}
-	if (pass_listen_fds(c->arena, s, o, e) < 0)
-		return NULL;
 	/* Mounts may have sources that are relative to the bundle. */
 	for (size_t i = 0; i < s->mounts_len; i++)
 		if (s->mounts[i].source && s->mounts[i].source[0] != '/' &&

@@ -73,6 +73,7 @@ static const struct opt_spec start_spec = {
 
 int cmd_start(struct cmd_context *c, int argc, char **argv, struct error *e)
 {
+	struct notify notify = NOTIFY_NONE;
 	struct container ct;
 	struct oci_spec *spec;
 	enum status st;
@@ -92,7 +93,7 @@ int cmd_start(struct cmd_context *c, int argc, char **argv, struct error *e)
 	if (st != STATUS_CREATED)
 		return err_msg(e, "cannot start a container in the %s state",
 			       state_status_name(st));
-	if (release(&ct, spec, e) < 0) {
+	if (notify_open(c, &ct, &notify, e) < 0 || release(&ct, spec, e) < 0) {
 		e->exit_code = 0;
 		return -1;
 	}
@@ -105,6 +106,11 @@ int cmd_start(struct cmd_context *c, int argc, char **argv, struct error *e)
 			return -1;
 		}
 	}
+	/* Others may work on it while we wait. */
+	state_unlock(&ct);
+	notify.main = ct.pid;
+	notify_wait_ready(&notify, &ct);
+	notify_close(&notify);
 	state_close(&ct);
 	return 0;
 }

@@ -97,6 +97,7 @@ static int attend(struct container_options *o, struct launched *l, bool oci, str
 {
 	struct foreground f = { .master = l->master,
 				.pass_stdin = !o->stay && (oci || o->interactive),
+				.notify = l->notify.sock >= 0 ? &l->notify : NULL,
 				.interrupts_end = true,
 				.stop_signal = o->stop_signal ? signal_parse(o->stop_signal) : 0 };
 	int code;
@@ -164,7 +165,11 @@ int container_run(struct cmd_context *c, struct oci_spec *spec, struct container
 		abandon(c, &l);
 		return -1;
 	}
+	l.notify.main = o->detach ? l.pid : getpid();
 	if (o->detach) {
+		state_unlock(&l.state);
+		notify_wait_ready(&l.notify, &l.state);
+		notify_close(&l.notify);
 		state_close(&l.state);
 		fd_closep(&l.pidfd);
 		fd_closep(&l.master);
@@ -184,6 +189,7 @@ int container_run(struct cmd_context *c, struct oci_spec *spec, struct container
 	fuse_overlayfs_end(l.fuse);
 	fd_closep(&l.pidfd);
 	fd_closep(&l.master);
+	notify_close(&l.notify);
 	if (wind_up(c, o, &l.state, code < 0 ? &second : e) < 0 && code >= 0)
 		code = -1;
 	state_close(&l.state);

@@ -50,8 +50,9 @@ struct container_options {
 	const char *bundle; /* absolute path of the bundle; image mode: NULL */
 	const char *pid_file, *console_socket, *pidfd_socket;
 	bool detach, no_pivot, no_new_keyring, no_subreaper;
-	int preserve_fds;
-	bool keep; /* the record stays when the container has ended */
+	int preserve_fds;	  /* from 3 on, LISTEN_FDS' among them */
+	char *const *environment; /* for the first process alone, NULL-terminated; NULL: nothing */
+	bool keep;		  /* the record stays when the container has ended */
 
 	/* Image mode. */
 	struct container_stay *stay;	    /* detached; NULL: in the foreground */

@@ -94,20 +94,24 @@ static int loop(int sigs, pid_t pid, struct relay *r, const struct foreground *f
 	struct interrupts in = { .n = 0 };
 
 	for (;;) {
-		struct pollfd p[4] = { { sigs, POLLIN, 0 } };
+		struct pollfd p[5] = { { sigs, POLLIN, 0 } };
 		struct signalfd_siginfo si;
-		int n = 1 + (r ? relay_poll(r, p + 1) : 0), status;
-		int ready = f->quiet ? quiet_poll(p, (nfds_t)n)
-			    : n > 1  ? poll(p, (nfds_t)n, -1)
-				     : 1;
+		int relayed = r ? relay_poll(r, p + 1) : 0, n = 1 + relayed, status;
+		int ready;
+
+		if (f->notify)
+			p[n++] = (struct pollfd){ f->notify->sock, POLLIN, 0 };
+		ready = f->quiet ? quiet_poll(p, (nfds_t)n) : n > 1 ? poll(p, (nfds_t)n, -1) : 1;
 
 		if (ready < 0) {
 			if (errno == EINTR)
 				continue;
 			return err_sys(e, errno, "wait for the container");
 		}
-		if (n > 1)
-			relay_move(r, p + 1, n - 1);
+		if (relayed)
+			relay_move(r, p + 1, relayed);
+		if (f->notify && p[n - 1].revents)
+			notify_forward(f->notify);
 		if (n > 1 && !p[0].revents)
 			continue;
 		if (read(sigs, &si, sizeof(si)) != sizeof(si)) {

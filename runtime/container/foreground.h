@@ -16,7 +16,8 @@ struct foreground {
 	/* Where what comes from MASTER goes, as in struct relay. */
 	void (*sink)(void *ctx, const char *data, size_t len);
 	void *sink_ctx;
-	bool quiet; /* this may take days: in little memory (oci/base/quiet.h) */
+	struct notify *notify; /* what to pass on meanwhile; NULL: nothing */
+	bool quiet;	       /* this may take days: in little memory (oci/base/quiet.h) */
 };
 /* Waits until process PID ended; returns its exit code, 128+n for signal n. */
 int foreground_wait(pid_t pid, const struct foreground *f, struct error *e);

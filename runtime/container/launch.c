@@ -495,12 +495,35 @@ static void undo(struct launch *l)
 	state_close(&out->state);
 	fd_closep(&out->pidfd);
 	fd_closep(&out->master);
+	notify_close(&out->notify);
+}
+
+/* What the first process has and exec has not: the record is written without it. */
+static int pass_environment(struct launch *l, struct error *e)
+{
+	struct oci_spec *spec = l->out->spec;
+	struct strlist env = { 0 };
+
+	if (!l->o->bundle)
+		return 0;
+	if (l->o->environment) {
+		for (char **v = spec->process->env; v && *v; v++)
+			strlist_add(l->a, &env, *v);
+		for (char *const *v = l->o->environment; *v; v++)
+			strlist_add(l->a, &env, *v);
+		spec->process->env = env.items;
+	}
+	return notify_prepare(l->a, &l->out->state, spec, e);
 }
 
 static int launch_steps(struct launch *l, struct error *e)
 {
 	log_debug(l->c, "container %s: state in %s/%s", l->o->id, l->out->state.root, l->o->id);
 	if (l->out->cgroup && cgroup_begin(l->out->cgroup, e) < 0)
+		return -1;
+	if (pass_environment(l, e) < 0)
+		return -1;
+	if (l->o->bundle && !l->waits && notify_open(l->c, &l->out->state, &l->out->notify, e) < 0)
 		return -1;
 	if (make_plan(l, e) < 0 || make_fifos(l, e) < 0 || connect_clients(l, e) < 0)
 		return -1;
@@ -529,7 +552,11 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 	int result;
 
 	*ret = (struct launched){
-		.state = { .dir_fd = -1 }, .spec = spec, .pidfd = -1, .master = -1
+		.state = { .dir_fd = -1 },
+		.spec = spec,
+		.pidfd = -1,
+		.master = -1,
+		.notify = NOTIFY_NONE,
 	};
 	r = record_make(c, spec, o, &ret->cgroup, e);
 	if (!r || state_new(c, o->id, r, &ret->state, e) < 0)

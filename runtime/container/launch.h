@@ -4,6 +4,7 @@
 
 #include "runtime/cgroup/cgroup.h"
 #include "runtime/container/container.h"
+#include "runtime/container/notify.h"
 #include "runtime/container/state.h"
 #include "runtime/shim/shim.h"
 
@@ -13,8 +14,9 @@ struct launched {
 	struct oci_spec *spec;
 	pid_t pid;
 	int pidfd;
-	pid_t fuse; /* the holder of fuse-overlayfs, 0: none */
-	int master; /* the terminal's, when it came to us; else -1 */
+	pid_t fuse;	      /* the holder of fuse-overlayfs, 0: none */
+	int master;	      /* the terminal's, when it came to us; else -1 */
+	struct notify notify; /* what it says on NOTIFY_SOCKET (not when it WAITS) */
 };
 
 /* WAITS: create, the process waits for `mrun start`. On failure everything is undone and E says

@@ -4,6 +4,7 @@
  *   config.json  image mode: the specification, for exec (an OCI bundle's is in state.json)
  *   init         "PID STARTTIME", once the first process exists
  *   exec.fifo    until start: the first process waits on it; with it result.fifo
+ *   notify/      with NOTIFY_SOCKET: what the container has as /run/notify (notify.h)
  *   exit         detached, image mode: the exit code, once there is one; locked by the mrun that
  *                stays with the container until everything that it used is given back
  * The directory itself is locked (flock(2)) by whoever works on the container.
