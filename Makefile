@@ -61,6 +61,10 @@ UNIT := $(UNIT_SRC:tests/unit/test_%.c=$(BUILD)/tests/unit-%)
 
 ifeq ($(STATIC),1)
 CORE_LIBS := -static -lseccomp -lcap -lyajl_s -lnettle
+# See runtime/startup.c.
+comma := ,
+CORE_LDFLAGS := $(patsubst %,-Wl$(comma)--wrap=%,_dl_get_origin _dl_new_object _dl_init_paths \
+	_dl_find_object_init cap_get_bound)
 else
 CORE_LIBS := -lseccomp -lcap -lyajl -lnettle
 endif
@@ -84,7 +88,7 @@ all: $(BUILD)/mrun $(HELPERS) $(COMPLETION) ## build mrun and its helper program
 
 $(BUILD)/mrun: $(CORE_OBJ)
 	$(say) LINK $@
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(CORE_OBJ) $(CORE_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(CORE_LDFLAGS) -o $@ $(CORE_OBJ) $(CORE_LIBS)
 
 $(BUILD)/mrun-unpack: $(UNPACK_OBJ)
 	$(say) LINK $@

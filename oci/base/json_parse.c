@@ -4,6 +4,7 @@
  * inside are refused: they would be cut short as C strings. All of these are ways to make two
  * readers see different names. */
 #include "oci/base/json.h"
+#include "oci/base/json_memory.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -128,31 +129,6 @@ static const yajl_callbacks callbacks = {
 	.yajl_end_array = on_end,
 };
 
-/* yajl's memory comes from the arena: nothing is freed on its own. A freed block is simply left. */
-static void *arena_malloc_cb(void *ctx, size_t n)
-{
-	size_t *p = arena_alloc(ctx, n + 2 * sizeof(size_t));
-
-	p[0] = n;
-	return p + 2;
-}
-static void *arena_realloc_cb(void *ctx, void *old, size_t n)
-{
-	void *p;
-
-	if (old && ((size_t *)old)[-2] >= n)
-		return old;
-	p = arena_malloc_cb(ctx, n);
-	if (old)
-		memcpy(p, old, ((size_t *)old)[-2]);
-	return p;
-}
-static void arena_free_cb(void *ctx, void *p)
-{
-	(void)ctx;
-	(void)p;
-}
-
 /* The length of the UTF-8 sequence at S (RFC 3629, section 4), 0: it is none. */
 static size_t utf8_length(const unsigned char *s, size_t left)
 {
@@ -241,7 +217,7 @@ const struct json_value *json_parse(struct arena *a, const char *text, size_t le
 				    struct error *e)
 {
 	struct parser *p = ARENA_NEW(a, struct parser);
-	yajl_alloc_funcs mem = { arena_malloc_cb, arena_realloc_cb, arena_free_cb, a };
+	yajl_alloc_funcs mem = json_memory(a);
 	yajl_handle h;
 	const char *unfit_why;
 	yajl_status st;

@@ -4,6 +4,7 @@
 #include <yajl/yajl_gen.h>
 
 #include "oci/base/json.h"
+#include "oci/base/json_memory.h"
 #include "oci/base/str.h"
 
 struct json_out {
@@ -14,9 +15,10 @@ struct json_out {
 struct json_out *json_out_new(struct arena *a, bool pretty)
 {
 	struct json_out *o = ARENA_NEW(a, struct json_out);
+	yajl_alloc_funcs mem = json_memory(a);
 
 	o->a = a;
-	o->g = yajl_gen_alloc(NULL);
+	o->g = yajl_gen_alloc(&mem);
 	yajl_gen_config(o->g, yajl_gen_beautify, (int)pretty);
 	yajl_gen_config(o->g, yajl_gen_indent_string, "  ");
 	return o;
@@ -284,7 +286,8 @@ char *json_out_finish(struct json_out *o, size_t *ret_len)
 	/* The beautified text ends in a newline: who prints it adds one. */
 	while (len > 0 && buf[len - 1] == '\n')
 		len--;
-	s = arena_strndup(o->a, (const char *)buf, len);
+	s = (char *)(uintptr_t)buf; /* in the arena, with room for a NUL */
+	s[len] = 0;
 	yajl_gen_free(o->g);
 	o->g = NULL;
 	if (ret_len)

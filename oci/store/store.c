@@ -12,6 +12,7 @@
 
 #include "oci/base/file.h"
 #include "oci/base/path.h"
+#include "oci/base/self.h"
 #include "oci/base/str.h"
 #include "oci/image/digest.h"
 #include "oci/image/name.h"
@@ -48,7 +49,7 @@ static const char *location(struct arena *a, struct error *e)
 		return NULL;
 	}
 	/* sudo and su may keep HOME: root's files in there would lock its owner out. */
-	if (geteuid() == 0 && st.st_uid != 0) {
+	if (self_uid() == 0 && st.st_uid != 0) {
 		err_msg(e, "find the image store: HOME is %s, which belongs to uid %u, not to root",
 			home, st.st_uid);
 		err_hint(e, "use 'sudo -H' or 'su -', or set XDG_DATA_HOME");
@@ -70,9 +71,9 @@ static int open_dir(const char *path, struct error *e)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, errno, "open the image store %s", path);
-	if (st.st_uid != geteuid()) {
+	if (st.st_uid != self_uid()) {
 		err_msg(e, "open the image store %s: it belongs to uid %u, and you are uid %u",
-			path, st.st_uid, geteuid());
+			path, st.st_uid, self_uid());
 		return err_hint(e, "set XDG_DATA_HOME to a directory of yours");
 	}
 	if ((st.st_mode & 077) && fchmod(fd, 0700) < 0)

@@ -20,6 +20,7 @@
 
 #include "oci/base/file.h"
 #include "oci/base/path.h"
+#include "oci/base/self.h"
 #include "oci/base/str.h"
 #include "runtime/container/client_socket.h"
 #include "runtime/container/log.h"
@@ -105,7 +106,7 @@ static int plan_rootfs(struct launch *l, struct error *e)
 	if (!p->rootfs)
 		return err_wrap(e, "root.path");
 	/* The directories above it may be root's alone. */
-	if (p->new_userns && geteuid() == 0)
+	if (p->new_userns && self_uid() == 0)
 		p->rootfs_tree = plan_open_tree(p, p->rootfs, AT_RECURSIVE);
 	if (stat(p->rootfs, &st) < 0 || !S_ISDIR(st.st_mode))
 		return err_sys(e, ENOTDIR, "root.path: %s", p->rootfs);
@@ -325,7 +326,7 @@ static int make_cgroup(struct launch *l, struct error *e)
 	    cgroup_chown(l->out->cgroup, (uid_t)uid, e) < 0)
 		return -1;
 	/* Without root, some of it may have been given up; where systemd's is, it has said now. */
-	if (geteuid() == 0 && !cgroup_needs_pid(l->out->cgroup))
+	if (self_uid() == 0 && !cgroup_needs_pid(l->out->cgroup))
 		return 0;
 	return record_update_cgroup(l->c, &l->out->state, l->out->cgroup, e);
 }
@@ -364,7 +365,7 @@ static int equip(struct launch *l, struct error *e)
 
 	if (out->cgroup && cgroup_give_pid(out->cgroup, out->pid, e) < 0)
 		return -1;
-	if (p->new_userns && geteuid() == 0)
+	if (p->new_userns && self_uid() == 0)
 		give_pipes_to_container(p);
 	if (p->new_userns && idmap_start(l->a, out->pid, &p->idmap, &job, e) < 0)
 		return -1;

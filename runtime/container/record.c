@@ -12,6 +12,7 @@
 #include "oci/base/date.h"
 #include "oci/base/file.h"
 #include "oci/base/path.h"
+#include "oci/base/self.h"
 #include "oci/base/str.h"
 
 #define CONFIG_FILE "config.json"
@@ -75,7 +76,7 @@ static bool rootless(const struct cmd_context *c, const struct container_options
 {
 	if (c->rootless && !str_eq(c->rootless, "auto"))
 		return str_eq(c->rootless, "true");
-	return geteuid() != 0 || !o->bundle || idmap_in_user_namespace(c->arena);
+	return self_uid() != 0 || !o->bundle || idmap_in_user_namespace(c->arena);
 }
 
 /* Whether the caller is not root of the host, whose systemd is the system's. */
@@ -83,7 +84,7 @@ static bool has_user_manager(const struct cmd_context *c)
 {
 	if (c->rootless && !str_eq(c->rootless, "auto"))
 		return str_eq(c->rootless, "true");
-	return geteuid() != 0 || idmap_in_user_namespace(c->arena);
+	return self_uid() != 0 || idmap_in_user_namespace(c->arena);
 }
 
 struct container_record *record_make(struct cmd_context *c, const struct oci_spec *spec,
@@ -101,7 +102,7 @@ struct container_record *record_make(struct cmd_context *c, const struct oci_spe
 	r->rootfs = o->overlay ? NULL
 			       : path_join(c->arena, o->bundle ? o->bundle : "/", spec->root->path);
 	r->created = now_text(c->arena);
-	r->owner = geteuid();
+	r->owner = self_uid();
 	r->annotations = spec->annotations;
 	r->annotations_len = spec->annotations_len;
 	r->image = !o->bundle;

@@ -13,6 +13,7 @@
 
 #include "oci/base/file.h"
 #include "oci/base/path.h"
+#include "oci/base/self.h"
 #include "oci/base/str.h"
 #include "runtime/cgroup/cgroup.h"
 
@@ -46,7 +47,7 @@ JSON_TYPE(container_record_type, container_record, record_fields);
 /* A directory of our own in a place where everybody may make one. */
 static const char *tmp_root(struct arena *a, bool make, struct error *e)
 {
-	const char *dir = arena_printf(a, "/tmp/mrun-%u", geteuid());
+	const char *dir = arena_printf(a, "/tmp/mrun-%u", self_uid());
 	struct stat st;
 
 	if (make && mkdir(dir, 0700) < 0 && errno != EEXIST) {
@@ -56,7 +57,7 @@ static const char *tmp_root(struct arena *a, bool make, struct error *e)
 	}
 	if (lstat(dir, &st) < 0)
 		return dir;
-	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077)) {
+	if (!S_ISDIR(st.st_mode) || st.st_uid != self_uid() || (st.st_mode & 077)) {
 		err_msg(e, "%s is not a directory of yours alone", dir);
 		err_hint(e, "remove it, set XDG_RUNTIME_DIR, or give --root DIR");
 		return NULL;
@@ -71,7 +72,7 @@ static const char *xdg_root(struct arena *a)
 	struct stat st;
 
 	if (!dir || dir[0] != '/' || stat(dir, &st) < 0 || !S_ISDIR(st.st_mode) ||
-	    st.st_uid != geteuid() || access(dir, W_OK | X_OK) < 0)
+	    st.st_uid != self_uid() || access(dir, W_OK | X_OK) < 0)
 		return NULL;
 	return arena_printf(a, "%s/mrun", dir);
 }
@@ -82,7 +83,7 @@ const char *state_root(struct cmd_context *c, bool make, struct error *e)
 
 	if (!dir)
 		dir = xdg_root(c->arena);
-	if (!dir && geteuid() == 0)
+	if (!dir && self_uid() == 0)
 		dir = "/run/mrun";
 	if (!dir)
 		return tmp_root(c->arena, make, e);
@@ -259,7 +260,7 @@ static int load(struct arena *a, struct container *ct, struct error *e)
 		/* Made, and not written yet: a create that was killed in between. */
 		ct->record = ARENA_NEW(a, struct container_record);
 		ct->record->id = arena_strdup(a, ct->id);
-		ct->record->owner = geteuid();
+		ct->record->owner = self_uid();
 		return e->code == ENOENT ? 0 : -1;
 	}
 	ct->record = json_read(a, text, len, &container_record_type, "state.json", e);

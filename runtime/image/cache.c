@@ -19,6 +19,7 @@
 
 #include "oci/base/file.h"
 #include "oci/base/json.h"
+#include "oci/base/self.h"
 #include "oci/base/str.h"
 #include "runtime/image/unpacker.h"
 
@@ -46,7 +47,7 @@ static int open_own(int dirfd, const char *path, struct error *e)
 
 	if (fd < 0)
 		return err_sys(e, errno, "open cache directory %s", path);
-	if (fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 022)) {
+	if (fstat(fd, &st) < 0 || st.st_uid != self_uid() || (st.st_mode & 022)) {
 		close(fd);
 		err_msg(e, "open cache directory %s: it is not yours alone (owner %u, mode %04o)",
 			path, st.st_uid, st.st_mode & 07777u);
@@ -90,7 +91,7 @@ static int give_to_root(int fd, const char *name, const struct idmap *m, struct 
 		return err_sys(e, errno, "stat %s", name);
 	/* A user cannot give it away, and need not: as its owner he is mapped as well (keep-id). */
 	if ((st.st_uid != (uid_t)uid || st.st_gid != (gid_t)gid) &&
-	    fchown(fd, (uid_t)uid, (gid_t)gid) < 0 && !(errno == EPERM && st.st_uid == geteuid()))
+	    fchown(fd, (uid_t)uid, (gid_t)gid) < 0 && !(errno == EPERM && st.st_uid == self_uid()))
 		return err_sys(e, errno, "give %s to user %u", name, (uid_t)uid);
 	return 0;
 }
@@ -236,7 +237,7 @@ int cache_remove(struct arena *a, int fd, char **names, const struct idmap *m, s
 	if (!names || !*names)
 		return 0;
 	/* Root and a single id can do it themselves. */
-	if (geteuid() == 0 || !m || m->single) {
+	if (self_uid() == 0 || !m || m->single) {
 		for (; *names; names++)
 			if (file_remove_tree(fd, *names, e) < 0)
 				return -1;

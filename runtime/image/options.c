@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "oci/base/self.h"
 #include "oci/base/str.h"
 #include "runtime/cmd/options.h"
 
@@ -291,7 +292,7 @@ static int parse_mounts(struct arena *a, const struct run_options *o, struct mou
 		{ offsetof(struct run_options, device), mount_parse_device },
 	};
 
-	l->idmap = geteuid() == 0;
+	l->idmap = self_uid() == 0;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		const struct strlist *s = (const void *)((const char *)o + kinds[i].off);
 

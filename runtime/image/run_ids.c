@@ -1,4 +1,5 @@
 /* See run_ids.h. */
+#include "oci/base/self.h"
 #include "runtime/image/run_ids.h"
 
 #include <string.h>
@@ -41,7 +42,7 @@ int run_ids_make(struct arena *a, bool keep_id, struct idmap *ret, struct error 
 
 	if (!keep_id)
 		return idmap_default(a, ret, e);
-	if (geteuid() == 0) {
+	if (self_uid() == 0) {
 		err_msg(e, "--userns keep-id is for ordinary users");
 		return err_hint(e,
 				"as root the container's ids are a range of its own; -u picks one");
@@ -51,13 +52,13 @@ int run_ids_make(struct arena *a, bool keep_id, struct idmap *ret, struct error 
 	if (m.single) {
 		const char *lost = m.lost;
 
-		idmap_single(a, getuid(), getgid(), ret);
+		idmap_single(a, self_uid(), self_gid(), ret);
 		ret->lost = lost;
 		return 0;
 	}
 	*ret = m;
-	run_ids_keep(a, m.uids, m.uids_len, getuid(), &ret->uids, &ret->uids_len);
-	run_ids_keep(a, m.gids, m.gids_len, getgid(), &ret->gids, &ret->gids_len);
+	run_ids_keep(a, m.uids, m.uids_len, self_uid(), &ret->uids, &ret->uids_len);
+	run_ids_keep(a, m.gids, m.gids_len, self_gid(), &ret->gids, &ret->gids_len);
 	if (idmap_host_uid(ret, 0) < 0 || idmap_host_gid(ret, 0) < 0)
 		return err_msg(e, "--userns keep-id: the subordinate range has no id for root");
 	return 0;

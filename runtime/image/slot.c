@@ -14,6 +14,7 @@
 
 #include "oci/base/file.h"
 #include "oci/base/path.h"
+#include "oci/base/self.h"
 #include "oci/base/str.h"
 #include "runtime/image/cache.h"
 #include "runtime/image/layers.h"
@@ -56,8 +57,8 @@ static int make_dir(int dirfd, const char *name, const struct idmap *m, struct e
 {
 	if (mkdirat(dirfd, name, 0700) < 0)
 		return errno == EEXIST ? 0 : err_sys(e, errno, "make the directory %s", name);
-	if (geteuid() == 0 && fchownat(dirfd, name, (uid_t)idmap_host_uid(m, 0),
-				       (gid_t)idmap_host_gid(m, 0), AT_SYMLINK_NOFOLLOW) < 0)
+	if (self_uid() == 0 && fchownat(dirfd, name, (uid_t)idmap_host_uid(m, 0),
+					(gid_t)idmap_host_gid(m, 0), AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, errno, "give %s to the container's root", name);
 	return 0;
 }
@@ -110,7 +111,7 @@ static int copy_attributes(int cache_fd, const char *top, int slot_fd, struct er
 		return err_sys(e, errno, "stat %s", top);
 	if (from.st_uid != to.st_uid || from.st_gid != to.st_gid) {
 		/* As a user this works for the own ids only; another owner of / is rare. */
-		if (fchown(u, from.st_uid, from.st_gid) < 0 && geteuid() == 0)
+		if (fchown(u, from.st_uid, from.st_gid) < 0 && self_uid() == 0)
 			return err_sys(e, errno, "set the owner of the container's /");
 	}
 	if ((from.st_mode ^ to.st_mode) & 07777 && fchmod(u, from.st_mode & 07777) < 0)

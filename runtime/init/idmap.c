@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "oci/base/file.h"
+#include "oci/base/self.h"
 #include "oci/base/str.h"
 #include "runtime/init/host_program.h"
 
@@ -87,8 +88,8 @@ static void add(struct arena *a, struct oci_id_mapping **list, size_t *len, uint
 void idmap_single(struct arena *a, uid_t uid, gid_t gid, struct idmap *ret)
 {
 	*ret = (struct idmap){ .single = true };
-	add(a, &ret->uids, &ret->uids_len, uid, geteuid(), 1);
-	add(a, &ret->gids, &ret->gids_len, gid, getegid(), 1);
+	add(a, &ret->uids, &ret->uids_len, uid, self_uid(), 1);
+	add(a, &ret->gids, &ret->gids_len, gid, self_gid(), 1);
 }
 
 /* Whether ids FIRST.. are mapped in the namespace that we are in (root inside a container may
@@ -161,8 +162,8 @@ static void root_default(struct arena *a, struct idmap *ret)
 
 int idmap_default(struct arena *a, struct idmap *ret, struct error *e)
 {
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
+	uid_t uid = self_uid();
+	gid_t gid = self_gid();
 	uint32_t ufirst, ucount, gfirst, gcount;
 	const char *name;
 
@@ -303,14 +304,14 @@ static int spawn_helper(struct arena *a, const char *name, pid_t pid,
 int idmap_start(struct arena *a, pid_t pid, const struct idmap *m, struct idmap_job *job,
 		struct error *e)
 {
-	bool own_uid = m->uids_len == 1 && m->uids[0].size == 1 && m->uids[0].host_id == geteuid();
-	bool own_gid = m->gids_len == 1 && m->gids[0].size == 1 && m->gids[0].host_id == getegid();
+	bool own_uid = m->uids_len == 1 && m->uids[0].size == 1 && m->uids[0].host_id == self_uid();
+	bool own_gid = m->gids_len == 1 && m->gids[0].size == 1 && m->gids[0].host_id == self_gid();
 	int r;
 
 	*job = (struct idmap_job){ .uid_out = -1, .gid_out = -1 };
 	r = write_proc(pid, "uid_map", map_text(a, m->uids, m->uids_len));
 	if (r == 0) {
-		if (own_gid && geteuid() != 0) {
+		if (own_gid && self_uid() != 0) {
 			r = write_proc(pid, "setgroups", "deny");
 			if (r < 0 && r != -ENOENT)
 				return err_sys(e, -r, "write /proc/%d/setgroups", (int)pid);
@@ -320,7 +321,7 @@ int idmap_start(struct arena *a, pid_t pid, const struct idmap *m, struct idmap_
 			return err_sys(e, -r, "write /proc/%d/gid_map", (int)pid);
 		return 0;
 	}
-	if (r != -EPERM || (own_uid && own_gid) || geteuid() == 0)
+	if (r != -EPERM || (own_uid && own_gid) || self_uid() == 0)
 		return err_sys(e, -r, "write /proc/%d/uid_map", (int)pid);
 	if (spawn_helper(a, "newuidmap", pid, m->uids, m->uids_len, &job->uid_helper, &job->uid_out,
 			 &job->uid_program, e) < 0)

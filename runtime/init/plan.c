@@ -13,6 +13,7 @@
 
 #include "oci/base/file.h"
 #include "oci/base/path.h"
+#include "oci/base/self.h"
 #include "oci/base/str.h"
 #include "runtime/init/idmapped.h"
 #include "runtime/init/syscalls.h"
@@ -139,7 +140,7 @@ int process_plan_make(struct arena *a, const struct oci_process *s, struct proce
  * would not have the rights of the caller any more. */
 static bool parent_opens(const struct init_plan *p, const struct mount_plan *m)
 {
-	return m->bind && (m->idmap || (p->new_userns && geteuid() == 0));
+	return m->bind && (m->idmap || (p->new_userns && self_uid() == 0));
 }
 
 int plan_open_tree(const struct init_plan *p, const char *path, unsigned flags)
@@ -239,7 +240,7 @@ static int plan_namespaces(struct init_plan *p, struct error *e)
 	p->watched = p->joined_userns && !(p->clone_flags & CLONE_NEWPID);
 	/* The directory of a message queue file system is whose who made the namespace: the host's
 	 * root is nobody in there. */
-	if (p->new_userns && geteuid() == 0) {
+	if (p->new_userns && self_uid() == 0) {
 		p->late_flags |= p->clone_flags & CLONE_NEWIPC;
 		p->clone_flags &= ~(uint64_t)CLONE_NEWIPC;
 	}
@@ -260,9 +261,9 @@ int plan_make(struct init_plan *p, struct error *e)
 		p->idmap.gids = s->linux_->gid_mappings;
 		p->idmap.gids_len = s->linux_->gid_mappings_len;
 		/* As idmap_start writes it: then setgroups(2) is denied. */
-		p->idmap.single = geteuid() != 0 && p->idmap.gids_len == 1 &&
+		p->idmap.single = self_uid() != 0 && p->idmap.gids_len == 1 &&
 				  p->idmap.gids[0].size == 1 &&
-				  p->idmap.gids[0].host_id == getegid();
+				  p->idmap.gids[0].host_id == self_gid();
 	}
 	p->hostname = s->hostname;
 	p->domainname = s->domainname;

@@ -22,6 +22,7 @@
 #include <sys/utsname.h>
 
 #include "oci/base/file.h"
+#include "oci/base/self.h"
 #include "oci/base/str.h"
 #include "runtime/init/seccomp_compile.h"
 
@@ -158,7 +159,7 @@ static int open_cache(const char *path)
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 0077))
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != self_uid() || (st.st_mode & 0077))
 		return -1;
 	return fd_take(&fd);
 }
@@ -199,7 +200,7 @@ static bool cache_read(struct arena *a, const char *path, const uint8_t *key,
 		return false;
 	file_name(key, name);
 	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != self_uid() ||
 	    (st.st_mode & 0022))
 		return false;
 	if (st.st_size <= (off_t)sizeof(*h) ||

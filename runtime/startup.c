@@ -1,0 +1,49 @@
+/*
+ * What a static program's libraries do before main() that mrun has no use for, put in the place of
+ * theirs by the linker (--wrap): eleven of the system calls of a start.
+ */
+#include <linux/capability.h>
+#include <stddef.h>
+#include <sys/capability.h>
+
+/* glibc: where the program lies, by readlink(2) and in memory from malloc(3), for the $ORIGIN of
+ * libraries that a static program loads. We load none. */
+const char *__wrap__dl_get_origin(void);
+const char *__wrap__dl_get_origin(void)
+{
+	return (const char *)-1; /* not known */
+}
+
+/* And what is known of a loaded one. The only one that it would make is for the vDSO, with which
+ * clock_gettime(2) needs no system call: we look at the clock once or twice. */
+void *__wrap__dl_new_object(char *real_name, const char *name, int type, void *loader, int mode,
+			    long ns);
+void *__wrap__dl_new_object(char *real_name, const char *name, int type, void *loader, int mode,
+			    long ns)
+{
+	(void)real_name, (void)name, (void)type, (void)loader, (void)mode, (void)ns;
+	return NULL; /* no memory */
+}
+
+/* And where those libraries would be looked for. */
+void __wrap__dl_init_paths(const char *path, const char *source, const char *prepend,
+			   const char *mask);
+void __wrap__dl_init_paths(const char *path, const char *source, const char *prepend,
+			   const char *mask)
+{
+	(void)path, (void)source, (void)prepend, (void)mask;
+}
+
+/* A table for unwinding, which is for other languages; it is searched without it, too. */
+void __wrap__dl_find_object_init(void);
+void __wrap__dl_find_object_init(void)
+{
+}
+
+/* libcap asks the kernel how many capabilities there are, six times. This is called before main()
+ * only; we ask where it matters (process.c, features.c). */
+int __wrap_cap_get_bound(cap_value_t cap);
+int __wrap_cap_get_bound(cap_value_t cap)
+{
+	return cap <= CAP_LAST_CAP ? 0 : -1;
+}
