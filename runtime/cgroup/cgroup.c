@@ -300,6 +300,8 @@ int cgroup_create(struct cgroup *cg, struct error *e)
 		return -1;
 	if (apply_resources(cg, cg->resources, true, e) < 0)
 		goto failed;
+	if (path)
+		cg_oom_watch(cg);
 	return 0;
 failed:
 	if (!path)

@@ -133,9 +133,13 @@ struct cgroup_mount_info {
 };
 int cgroup_mount_info(struct arena *a, const struct cgroup *cg, struct cgroup_mount_info *ret,
 		      struct error *e);
-/* Number of OOM kills so far; -1 unknown. */
+/* Number of OOM kills so far; -1 unknown: the cgroup may be gone already, with systemd. */
 int64_t cgroup_oom_kills(const struct cgroup *cg);
-/* Bytes; -1 when there is no limit, or it can't be read. */
+/* Then: whether there were any in the nearest cgroup above it that is still there since CG, which
+ * has a memory limit, was made by this process. */
+bool cgroup_oom_likely(const struct cgroup *cg);
+/* Bytes; -1 when there is no limit, or it can't be read. Of a cgroup that is gone: what was asked.
+ */
 int64_t cgroup_memory_limit(const struct cgroup *cg);
 
 #endif

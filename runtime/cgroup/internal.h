@@ -42,9 +42,11 @@ struct cgroup {
 	struct systemd *systemd; /* NULL: the file system driver */
 	struct hierarchy *h;
 	size_t n;
-	int clone_fd;		/* of the v2 directory once it is made, else -1 */
-	int enable_errno;	/* why a v2 controller could not be enabled … */
-	const char *enable_dir; /* … and where; NULL when all went well */
+	int clone_fd;		    /* of the v2 directory once it is made, else -1 */
+	int enable_errno;	    /* why a v2 controller could not be enabled … */
+	const char *enable_dir;	    /* … and where; NULL when all went well */
+	struct cgroup_above *above; /* oom.c */
+	size_t above_len;
 };
 
 /* layout.c: finding out what the host has. Text in, structure out; nothing is opened. */
@@ -92,6 +94,9 @@ int apply_resources(const struct cgroup *cg, const struct oci_resources *r, bool
 /* All limits that R asks for, as settings of the cgroup's layout. */
 int apply_settings(const struct cgroup *cg, const struct oci_resources *r, bool fresh,
 		   struct settings *ret, struct error *e);
+
+/* oom.c: notes what cgroup_oom_likely() compares with, if CG has a memory limit. */
+void cg_oom_watch(struct cgroup *cg);
 
 /* Sets the hint of an error that delegation would solve. Returns -1. */
 int cgroup_hint_delegate(const struct cgroup *cg, struct error *e);

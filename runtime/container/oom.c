@@ -27,14 +27,15 @@ static char *limit_text(struct arena *a, const struct cgroup *cg)
 void oom_report(struct cmd_context *c, const struct cgroup *cg, const char *id, int code)
 {
 	int64_t n = cg ? cgroup_oom_kills(cg) : 0;
+	bool killed = code == 128 + SIGKILL, likely = n < 0 && killed && cgroup_oom_likely(cg);
 	char *text;
 
-	if (n <= 0)
+	if (n <= 0 && !likely)
 		return;
 	text = arena_printf(c->arena, "container %s: ", id);
-	if (code == 128 + SIGKILL)
-		text = arena_printf(c->arena, "%skilled: out of memory%s", text,
-				    limit_text(c->arena, cg));
+	if (killed)
+		text = arena_printf(c->arena, "%skilled: %sout of memory%s", text,
+				    likely ? "most likely " : "", limit_text(c->arena, cg));
 	else
 		text = arena_printf(c->arena,
 				    "%sout of memory%s: the kernel killed %lld of its processes",

@@ -94,10 +94,6 @@ test_create_waits_in_the_unit_and_start_goes_on() {
 }
 
 test_systemd_writing_the_files_again_keeps_the_limits() {
-	mkdir -p "$ROOTFS/nodes"
-	[ -e "$ROOTFS/nodes/kmsg" ] || mknod "$ROOTFS/nodes/kmsg" c 1 11
-	[ -e "$ROOTFS/nodes/zero" ] || mknod "$ROOTFS/nodes/zero" c 1 5
-	mount -o remount,dev /tmp
 	bundle b '"sleep", "1000"' '"memory": {"limit": 33554432}, "pids": {"limit": 20}, "devices": [{"allow": false, "access": "rwm"}]'
 	start c1 b $SD
 	systemctl daemon-reload
@@ -105,17 +101,14 @@ test_systemd_writing_the_files_again_keeps_the_limits() {
 		systemctl set-property --runtime mrun-c1.scope CPUWeight=50
 	is "$(limit memory.max memory memory.limit_in_bytes)" 33554432
 	is "$(limit pids.max pids pids.max)" 20
-	run mrun exec c1 sh -c 'true </nodes/zero && echo zero; true </nodes/kmsg || echo no-kmsg'
-	like "$output" "*zero*no-kmsg*"
+	run mrun exec c1 sh -c 'exec 2>/tmp/err; : </nodes/zero && echo zero; (: </nodes/kmsg) || echo denied'
+	is "$output" $'zero\ndenied'
 	like "$(property mrun-c1.scope DevicePolicy)" strict
 	mrun delete -f c1
 	no_unit mrun-c1.scope
 }
 
 test_update_sets_the_unit_and_the_files() {
-	mkdir -p "$ROOTFS/nodes"
-	[ -e "$ROOTFS/nodes/kmsg" ] || mknod "$ROOTFS/nodes/kmsg" c 1 11
-	mount -o remount,dev /tmp
 	bundle b '"sleep", "1000"' '"memory": {"limit": 33554432}, "cpu": {"quota": 20000, "period": 50000},
 		"devices": [{"allow": false, "access": "rwm"}]'
 	start c1 b $SD
@@ -134,8 +127,8 @@ test_update_sets_the_unit_and_the_files() {
 	echo '{"devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "minor": 11, "access": "r"}]}' |
 		mrun update -r - c1
 	systemctl daemon-reload
-	run mrun exec c1 sh -c 'true </nodes/kmsg && echo kmsg; true 2>/dev/null >/nodes/kmsg || echo read-only'
-	like "$output" "*kmsg*read-only*"
+	run mrun exec c1 sh -c 'exec 2>/tmp/err; : </nodes/kmsg && echo allowed; (: >/nodes/kmsg) || echo read-only'
+	is "$output" $'allowed\nread-only'
 	mrun delete -f c1
 	no_unit mrun-c1.scope
 }
@@ -167,6 +160,38 @@ test_out_of_memory_leaves_no_failed_unit() {
 	mrun delete c1
 	no_unit mrun-c1.scope
 	is "$(systemctl list-units --failed --no-legend 'mrun*')" ""
+}
+
+# systemd removes the cgroup of a scope when it is empty, with its count of what was killed, and may be
+# faster than we are.
+test_out_of_memory_is_said_when_the_cgroup_is_gone_already() {
+	local how
+	is_v2 || skip "v1's counts are of one cgroup each"
+	bundle b '"sh", "-c", "until [ -e /tmp/go ]; do sleep 0.1; done; exec dd if=/dev/zero of=/dev/null bs=64M count=1"' \
+		'"memory": {"limit": 20971520, "swap": 20971520}'
+	for how in oom killed; do
+		rm -f pid
+		mrun $SD run -b b --pid-file pid c1 </dev/null >log 2>&1 &
+		until_ok test -s pid
+		CG=$(cgroup_of "$(<pid)")
+		kill -STOP $!
+		if [ $how = oom ]; then
+			mrun exec c1 touch /tmp/go
+		else
+			kill -KILL "$(<pid)"
+		fi
+		until_ok test ! -e "$CG"
+		kill -CONT $!
+		status=0
+		wait $! || status=$?
+		is "$status" 137
+		if [ $how = oom ]; then
+			is "$(<log)" "mrun: container c1: killed: most likely out of memory (limit 20 MiB)"
+		else
+			is "$(<log)" ""
+		fi
+		no_unit mrun-c1.scope
+	done
 }
 
 test_a_unit_of_that_name_that_is_anothers_is_left_alone() {

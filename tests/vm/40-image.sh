@@ -41,7 +41,7 @@ test_user_limits_hold() {
 	run user mrun -m 20m box dd if=/dev/zero of=/dev/null bs=64M count=1
 	echo "$output"
 	is "$status" 137
-	like "$output" "mrun: container *: killed: out of memory (limit 20 MiB)"
+	like "$output" "mrun: container *: killed: *out of memory (limit 20 MiB)"
 }
 
 test_user_in_a_delegated_scope() {

@@ -65,12 +65,13 @@ until_ok() { # CMD…
 }
 
 # DIR/config.json: ARGS and RESOURCES are JSON without the outer brackets. The container has a cgroup
-# namespace and a cgroup mount, and as an ordinary user a user namespace with one id.
+# namespace, a cgroup mount and some of docker's capabilities, and as an ordinary user a user namespace
+# with one id.
 #   CGPATH   linux.cgroupsPath          CGOPT   options of the cgroup mount (default: ro)
 #   LINUX    more members of linux, with a comma behind     TOP   the same for the outermost object
 #   NS       the namespaces (default: pid mount ipc uts cgroup)
 bundle() { # DIR ARGS [RESOURCES]
-	local list='' maps='' sys='' ns
+	local list='' maps='' sys='' ns caps='["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_MKNOD", "CAP_SETGID", "CAP_SETUID"]'
 	if [ "$(id -u)" -ne 0 ]; then
 		list='{"type": "user"}'
 		maps="\"uidMappings\": [{\"containerID\": 0, \"hostID\": $(id -u), \"size\": 1}],
@@ -82,7 +83,8 @@ bundle() { # DIR ARGS [RESOURCES]
 	mkdir -p "$1"
 	cat >"$1/config.json" <<END
 { "ociVersion": "1.0.2", "root": {"path": "$ROOTFS"}, ${TOP:-}
-  "process": {"user": {"uid": 0, "gid": 0}, "cwd": "/", "args": [$2], "env": ["PATH=/bin"]},
+  "process": {"user": {"uid": 0, "gid": 0}, "cwd": "/", "args": [$2], "env": ["PATH=/bin"],
+              "capabilities": {"bounding": $caps, "permitted": $caps, "effective": $caps}},
   "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
              {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
              {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"}, $sys],
