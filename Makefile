@@ -211,8 +211,8 @@ demo: ## install what is missing, build, make the example image and run it
 	@BUILD=$(abspath $(BUILD)) scripts/demo
 
 .PHONY: bench
-bench: all ## measure mrun against its floor and its peers
-	@BUILD=$(abspath $(BUILD)) tests/bench/run
+bench: all ## measure mrun against its floor and its peers (ROUNDS=50 RESULTS=build/bench/results ONLY="image load")
+	@BUILD=$(abspath $(BUILD)) ONLY="$(ONLY)" tests/bench/run "$(or $(ROUNDS),50)" "$(or $(RESULTS),$(abspath $(BUILD))/bench/results)"
 
 # libFuzzer's programs (clang): the same objects again, with its counters and the sanitizers.
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz-%,$(wildcard tests/fuzz/*.c))

@@ -1,13 +1,16 @@
 /*
  * timer: runs several commands in turns and prints how long each took, from fork to wait.
  *
- *   timer ROUNDS EXPECT ::: LABEL PROGRAM [ARG...] [::: LABEL PROGRAM...]...
+ *   timer [--raw FILE] [--before COMMAND] ROUNDS EXPECT ::: LABEL PROGRAM [ARG...] [::: LABEL
+ * ...]...
  *
  * In turns (A B C, A B C, ...), so that whatever else the machine does meets all of them alike. Two
  * rounds come first that don't count; in the first one a command must exit 0 and, unless EXPECT is
  * empty, print it, else it is left out and a line on standard error says why. Then one line a
  * command on standard output: label, median, minimum, 90th percentile (microseconds), failures,
- * with tabs between. Output of the measured runs goes to a memory file.
+ * peak resident memory of its largest process (KiB), with tabs between. Each single time goes to
+ * FILE: label, round, microseconds. COMMAND is run by sh before each command of each round,
+ * untimed. Output of the measured runs goes to a memory file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,7 +31,8 @@ struct command {
 	char **argv;
 	double *times; /* microseconds, one a round */
 	int failures;
-	int out; /* left out */
+	int out;      /* left out */
+	long max_rss; /* KiB */
 };
 
 static double now(void)
@@ -43,7 +48,7 @@ static double now(void)
 static int in_fd;
 
 /* The exit status, 128 + n for a signal, -1 if it can't be started. Output goes to out_fd. */
-static int spawn_wait(char **argv, int out_fd)
+static int spawn_wait(char **argv, int out_fd, struct rusage *usage)
 {
 	posix_spawn_file_actions_t actions;
 	int status;
@@ -57,7 +62,7 @@ static int spawn_wait(char **argv, int out_fd)
 	posix_spawn_file_actions_destroy(&actions);
 	if (errno != 0)
 		return -1;
-	while (waitpid(pid, &status, 0) < 0) {
+	while (wait4(pid, &status, 0, usage) < 0) {
 		if (errno != EINTR)
 			return -1;
 	}
@@ -69,6 +74,7 @@ static void try_once(struct command *command, const char *expect)
 {
 	char output[4096];
 	FILE *file = tmpfile();
+	struct rusage usage;
 	size_t length;
 	int status;
 
@@ -76,7 +82,7 @@ static void try_once(struct command *command, const char *expect)
 		perror("timer: tmpfile");
 		exit(1);
 	}
-	status = spawn_wait(command->argv, fileno(file));
+	status = spawn_wait(command->argv, fileno(file), &usage);
 	rewind(file);
 	length = fread(output, 1, sizeof(output) - 1, file);
 	output[length] = '\0';
@@ -95,69 +101,103 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static size_t parse(int argc, char **argv, struct command *commands, size_t rounds)
+static size_t parse(char **argv, struct command *commands, size_t rounds)
 {
 	size_t count = 0;
 
-	for (int i = 3; i < argc; i++) {
-		if (strcmp(argv[i], ":::") != 0)
+	for (; *argv; argv++) {
+		if (strcmp(*argv, ":::") != 0)
 			continue;
-		argv[i] = NULL; /* ends the previous command */
-		if (i + 2 >= argc || count == MAX_COMMANDS)
+		*argv = NULL; /* ends the previous command */
+		if (!argv[1] || !argv[2] || count == MAX_COMMANDS)
 			return 0;
-		commands[count].label = argv[i + 1];
-		commands[count].argv = argv + i + 2;
+		commands[count].label = argv[1];
+		commands[count].argv = argv + 2;
 		commands[count].times = calloc(rounds, sizeof(double));
 		if (!commands[count].times)
 			return 0;
 		count++;
+		argv++;
 	}
 	return count;
+}
+
+static void prepare(const char *before, int out_fd)
+{
+	char *argv[] = { "sh", "-c", (char *)before, NULL };
+	struct rusage ignored;
+
+	if (before && spawn_wait(argv, out_fd, &ignored) != 0)
+		fprintf(stderr, "timer: failed: %s\n", before);
+}
+
+static void measure(struct command *c, size_t round, int out_fd)
+{
+	struct rusage usage = { 0 };
+	double start = now();
+	int status = spawn_wait(c->argv, out_fd, &usage);
+
+	if (round < WARM_UPS - 1)
+		return;
+	c->times[round - (WARM_UPS - 1)] = now() - start;
+	c->failures += status != 0;
+	if (usage.ru_maxrss > c->max_rss)
+		c->max_rss = usage.ru_maxrss;
+}
+
+static void report(struct command *c, size_t rounds, FILE *raw)
+{
+	for (size_t round = 0; raw && round < rounds; round++)
+		fprintf(raw, "%s\t%zu\t%.0f\n", c->label, round + 1, c->times[round]);
+	qsort(c->times, rounds, sizeof(*c->times), compare);
+	printf("%s\t%.0f\t%.0f\t%.0f\t%d\t%ld\n", c->label, c->times[rounds / 2], c->times[0],
+	       c->times[rounds * 9 / 10], c->failures, c->max_rss);
 }
 
 int main(int argc, char **argv)
 {
 	static struct command commands[MAX_COMMANDS];
-	size_t rounds = argc > 2 ? strtoul(argv[1], NULL, 10) : 0;
-	size_t count;
-	int null_fd = memfd_create("output", MFD_CLOEXEC);
-	int empty[2] = { -1, -1 };
+	const char *raw_name = NULL, *before = NULL;
+	int out_fd = memfd_create("output", MFD_CLOEXEC), empty[2] = { -1, -1 };
+	size_t rounds, count;
+	FILE *raw = NULL;
 
+	for (argv++; argc > 4 && argv[0][0] == '-'; argv += 2, argc -= 2) {
+		if (strcmp(argv[0], "--raw") == 0)
+			raw_name = argv[1];
+		else if (strcmp(argv[0], "--before") == 0)
+			before = argv[1];
+	}
 	if (pipe2(empty, O_CLOEXEC) == 0)
 		close(empty[1]);
 	in_fd = empty[0];
-	if (rounds == 0 || rounds > MAX_ROUNDS || null_fd < 0 || in_fd < 0 ||
-	    (count = parse(argc, argv, commands, rounds)) == 0) {
-		fprintf(stderr,
-			"usage: timer ROUNDS EXPECT ::: LABEL PROGRAM [ARG...] [::: ...]\n");
+	rounds = argc > 4 ? strtoul(argv[0], NULL, 10) : 0;
+	if (rounds == 0 || rounds > MAX_ROUNDS || out_fd < 0 || in_fd < 0 ||
+	    (count = parse(argv + 2, commands, rounds)) == 0) {
+		fprintf(stderr, "usage: timer [--raw FILE] [--before COMMAND] ROUNDS EXPECT "
+				"::: LABEL PROGRAM [ARG...] [::: ...]\n");
 		return 1;
 	}
-	for (size_t c = 0; c < count; c++)
-		try_once(&commands[c], argv[2]);
+	for (size_t c = 0; c < count; c++) {
+		prepare(before, out_fd);
+		try_once(&commands[c], argv[1]);
+	}
 	for (size_t round = 0; round < rounds + WARM_UPS - 1; round++) {
 		for (size_t c = 0; c < count; c++) {
-			double start;
-			int status;
-
 			if (commands[c].out)
 				continue;
-			start = now();
-			status = spawn_wait(commands[c].argv, null_fd);
-			if (round + 1 < WARM_UPS)
-				continue;
-			commands[c].times[round + 1 - WARM_UPS] = now() - start;
-			commands[c].failures += status != 0;
+			prepare(before, out_fd);
+			measure(&commands[c], round, out_fd);
 		}
+	}
+	if (raw_name && !(raw = fopen(raw_name, "we"))) {
+		perror("timer: raw data");
+		return 1;
 	}
 	for (size_t c = 0; c < count; c++) {
-		double *times = commands[c].times;
-
-		if (!commands[c].out) {
-			qsort(times, rounds, sizeof(*times), compare);
-			printf("%s\t%.0f\t%.0f\t%.0f\t%d\n", commands[c].label, times[rounds / 2],
-			       times[0], times[rounds * 9 / 10], commands[c].failures);
-		}
-		free(times);
+		if (!commands[c].out)
+			report(&commands[c], rounds, raw);
+		free(commands[c].times);
 	}
-	return 0;
+	return raw && fclose(raw) != 0;
 }
