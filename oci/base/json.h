@@ -23,6 +23,7 @@
 
 #define JSON_MAX_DEPTH 64
 #define JSON_MAX_SIZE (8u * 1024 * 1024)
+#define JSON_MAX_VALUES (1u << 19) /* a tree takes up to thirty times its text */
 
 enum json_type_id { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
@@ -104,6 +105,9 @@ struct json_type {
 /* Text of LEN bytes to a tree. NAME (a file) is for messages. NULL on error. */
 const struct json_value *json_parse(struct arena *a, const char *text, size_t len, const char *name,
 				    struct error *e);
+/* The same for a document that has no reason to hold more than MAX values. */
+const struct json_value *json_parse_max(struct arena *a, const char *text, size_t len, size_t max,
+					const char *name, struct error *e);
 /* The member KEY of an object (the last one of that name), NULL when missing or null. */
 const struct json_value *json_get(const struct json_value *obj, const char *key);
 /* The text of a string member; NULL when missing or not a string. */

@@ -1,8 +1,8 @@
-/* Text to tree. yajl is unmaintained, so what reaches it is capped (size before, depth while it
- * runs) and is UTF-8 without overlong forms and halves of surrogates, which yajl would take or make
- * a question mark of; numbers stay text until somebody wants an integer; and strings with a NUL
- * inside are refused: they would be cut short as C strings. All of these are ways to make two
- * readers see different names. */
+/* Text to tree. yajl is unmaintained, so what reaches it is capped (size before, depth and
+ * the number of values while it runs) and is UTF-8 without overlong forms and halves of surrogates,
+ * which yajl would take or make a question mark of; numbers stay text until somebody wants an
+ * integer; and strings with a NUL inside are refused: they would be cut short as C strings. All of
+ * these are ways to make two readers see different names. */
 #include "oci/base/json.h"
 #include "oci/base/json_memory.h"
 
@@ -21,8 +21,8 @@ struct parser {
 	struct arena *a;
 	struct json_value root;
 	struct level levels[JSON_MAX_DEPTH];
-	size_t depth;
-	const char *why; /* our own reason to stop */
+	size_t depth, left; /* left: values that may still come */
+	const char *why;    /* our own reason to stop */
 };
 
 static struct json_value *add(struct parser *p, enum json_type_id type)
@@ -30,6 +30,10 @@ static struct json_value *add(struct parser *p, enum json_type_id type)
 	struct level *l;
 	struct json_value *c;
 
+	if (p->left-- == 0) {
+		p->why = "more values than allowed";
+		return NULL;
+	}
 	if (p->depth == 0) {
 		p->root.type = type;
 		return &p->root;
@@ -37,7 +41,7 @@ static struct json_value *add(struct parser *p, enum json_type_id type)
 	l = &p->levels[p->depth - 1];
 	c = l->value;
 	if (c->len == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 8;
+		size_t cap = l->cap ? l->cap * 2 : 2;
 		struct json_member *m = ARENA_ARRAY(p->a, cap, struct json_member);
 
 		if (c->len)
@@ -59,6 +63,8 @@ static int push(struct parser *p, enum json_type_id type)
 		return 0;
 	}
 	v = add(p, type);
+	if (!v)
+		return 0;
 	p->levels[p->depth++] = (struct level){ .value = v };
 	return 1;
 }
@@ -74,26 +80,34 @@ static const char *checked(struct parser *p, const void *s, size_t n)
 
 static int on_null(void *ctx)
 {
-	add(ctx, JSON_NULL);
-	return 1;
+	return add(ctx, JSON_NULL) != NULL;
 }
 static int on_bool(void *ctx, int b)
 {
-	add(ctx, JSON_BOOL)->boolean = b;
+	struct json_value *v = add(ctx, JSON_BOOL);
+
+	if (!v)
+		return 0;
+	v->boolean = b;
 	return 1;
 }
 static int on_number(void *ctx, const char *s, size_t n)
 {
-	add(ctx, JSON_NUMBER)->text = arena_strndup(((struct parser *)ctx)->a, s, n);
+	struct json_value *v = add(ctx, JSON_NUMBER);
+
+	if (!v)
+		return 0;
+	v->text = arena_strndup(((struct parser *)ctx)->a, s, n);
 	return 1;
 }
 static int on_string(void *ctx, const unsigned char *s, size_t n)
 {
 	const char *t = checked(ctx, s, n);
+	struct json_value *v = t ? add(ctx, JSON_STRING) : NULL;
 
-	if (!t)
+	if (!v)
 		return 0;
-	add(ctx, JSON_STRING)->text = t;
+	v->text = t;
 	return 1;
 }
 static int on_key(void *ctx, const unsigned char *s, size_t n)
@@ -213,8 +227,8 @@ static size_t line_of(const char *text, size_t n)
 	return line;
 }
 
-const struct json_value *json_parse(struct arena *a, const char *text, size_t len, const char *name,
-				    struct error *e)
+const struct json_value *json_parse_max(struct arena *a, const char *text, size_t len, size_t max,
+					const char *name, struct error *e)
 {
 	struct parser *p = ARENA_NEW(a, struct parser);
 	yajl_alloc_funcs mem = json_memory(a);
@@ -234,6 +248,7 @@ const struct json_value *json_parse(struct arena *a, const char *text, size_t le
 		return NULL;
 	}
 	p->a = a;
+	p->left = max;
 	h = yajl_alloc(&callbacks, &mem, p);
 	yajl_config(h, yajl_dont_validate_strings, 1); /* that was unfit() */
 	yajl_config(h, yajl_allow_trailing_garbage, 0);
@@ -260,6 +275,12 @@ const struct json_value *json_parse(struct arena *a, const char *text, size_t le
 			str_has_prefix(why, "parse error: ") ? why + 13 : why);
 	}
 	return NULL;
+}
+
+const struct json_value *json_parse(struct arena *a, const char *text, size_t len, const char *name,
+				    struct error *e)
+{
+	return json_parse_max(a, text, len, JSON_MAX_VALUES, name, e);
 }
 
 const struct json_value *json_get(const struct json_value *obj, const char *key)

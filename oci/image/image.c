@@ -110,7 +110,8 @@ static const struct json_value *read_tree(struct arena *a, const char *text, siz
 			OCI_JSON_MAX);
 		return NULL;
 	}
-	v = json_parse(a, text, len, name, e);
+	v = json_parse_max(a, text, len, want == OCI_MEDIA_INDEX ? JSON_MAX_VALUES : OCI_VALUES_MAX,
+			   name, e);
 	if (!v)
 		return NULL;
 	if (v->type != JSON_OBJECT) {
@@ -211,19 +212,37 @@ struct oci_index *oci_index_read(struct arena *a, const char *text, size_t len,
 	return x;
 }
 
+static int check_run(const struct oci_image_run *r, const char *name, struct error *e)
+{
+	size_t env = str_list_len(r->env);
+
+	if (env > OCI_ENV_MAX)
+		return err_msg(e, "%s: %zu variables in config.Env, more than the %d allowed", name,
+			       env, OCI_ENV_MAX);
+	if (r->volumes_len > OCI_VOLUMES_MAX)
+		return err_msg(e, "%s: %zu entries in config.Volumes, more than the %d allowed",
+			       name, r->volumes_len, OCI_VOLUMES_MAX);
+	return 0;
+}
+
 struct oci_image_config *oci_config_read(struct arena *a, const char *text, size_t len,
 					 const char *name, struct error *e)
 {
-	struct oci_image_config *c;
+	struct oci_image_config *c = ARENA_NEW(a, struct oci_image_config);
+	const struct json_value *v;
 
 	if (len > OCI_JSON_MAX) {
 		err_msg(e, "%s: %zu bytes of JSON, more than the %zu allowed", name, len,
 			OCI_JSON_MAX);
 		return NULL;
 	}
-	c = json_read(a, text, len, &oci_image_config_type, name, e);
-	if (!c)
+	v = json_parse_max(a, text, len, OCI_VALUES_MAX, name, e);
+	if (!v)
 		return NULL;
+	if (json_decode(a, v, &oci_image_config_type, c, "", e) < 0) {
+		err_wrap(e, "%s", name);
+		return NULL;
+	}
 	if (c->rootfs->type && !str_eq(c->rootfs->type, "layers")) {
 		err_msg(e, "%s: rootfs.type '%s', expected 'layers'", name, c->rootfs->type);
 		return NULL;
@@ -236,7 +255,7 @@ struct oci_image_config *oci_config_read(struct arena *a, const char *text, size
 			return NULL;
 	if (!c->config)
 		c->config = ARENA_NEW(a, struct oci_image_run);
-	return c;
+	return check_run(c->config, name, e) < 0 ? NULL : c;
 }
 
 int oci_config_check(const struct oci_image_config *c, const struct oci_manifest *m,

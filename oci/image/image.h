@@ -19,6 +19,11 @@
 /* JSON blobs and index.json are read up to this size; registries refuse manifests above 4 MiB
  * (distribution-spec, "Pushing Manifests"). */
 #define OCI_JSON_MAX ((size_t)4 * 1024 * 1024)
+/* A manifest or config has some hundreds of values; an index one for each image and platform. */
+#define OCI_VALUES_MAX ((size_t)1 << 16)
+/* Each is looked for among the others, and a volume is a mount. */
+#define OCI_ENV_MAX 8192
+#define OCI_VOLUMES_MAX 1024
 /* overlayfs takes 500 lower directories; docker's limit is 127 layers. */
 #define OCI_LAYERS_MAX 500
 
@@ -65,6 +70,7 @@ struct oci_index {
 	char *media_type, *artifact_type;
 	struct oci_descriptor *manifests;
 	size_t manifests_len;
+	size_t manifests_room; /* store_index_set(): how many the array may get; 0: it is full */
 	struct oci_descriptor *subject;
 	struct json_pair *annotations;
 	size_t annotations_len;

@@ -189,35 +189,51 @@ char *store_entry_name(struct arena *a, const struct oci_descriptor *d)
 	return name ? image_name_normalise(a, name) : NULL;
 }
 
+/* For one more; doubled, since an archive may bring a thousand. */
+static void make_room(struct arena *a, struct oci_index *x)
+{
+	struct oci_descriptor *old = x->manifests;
+
+	if (x->manifests_len < x->manifests_room)
+		return;
+	x->manifests_room = 2 * x->manifests_len + 4;
+	x->manifests = ARENA_ARRAY(a, x->manifests_room, struct oci_descriptor);
+	if (x->manifests_len)
+		memcpy(x->manifests, old, x->manifests_len * sizeof(*old));
+}
+
 void store_index_set(struct arena *a, struct oci_index *x, const struct oci_descriptor *d,
 		     const char *name)
 {
-	struct oci_descriptor *out = ARENA_ARRAY(a, x->manifests_len + 1, struct oci_descriptor);
-	struct oci_descriptor added = *d;
+	struct oci_descriptor added = *d, *out = x->manifests;
+	struct arena scratch = { 0 };
 	size_t n = 0;
 
+	for (size_t i = 0; !name && i < x->manifests_len; i++)
+		if (str_eq(out[i].digest, d->digest))
+			return; /* it is there already, named or not */
 	oci_annotation_set(a, &added, OCI_ANNOTATION_REF_NAME, name);
-	for (size_t i = 0; i < x->manifests_len; i++) {
-		struct oci_descriptor old = x->manifests[i];
-		const char *old_name = store_entry_name(a, &old);
+	for (size_t i = 0; name && i < x->manifests_len; i++) {
+		struct oci_descriptor old = out[i];
+		const char *old_name = store_entry_name(&scratch, &old);
 		bool elsewhere = str_eq(old.digest, d->digest);
 
-		if (!name && elsewhere)
-			return; /* it is there already, named or not */
-		if (name && elsewhere && !oci_annotation(&old, OCI_ANNOTATION_REF_NAME))
+		if (elsewhere && !oci_annotation(&old, OCI_ANNOTATION_REF_NAME))
 			continue; /* the nameless one gets the name */
-		if (name && old_name && str_eq(old_name, name)) {
+		if (old_name && str_eq(old_name, name)) {
 			for (size_t j = 0; j < x->manifests_len; j++)
-				elsewhere |= j != i && str_eq(x->manifests[j].digest, old.digest);
+				elsewhere |= (j < n || j > i) && str_eq(out[j].digest, old.digest);
 			if (elsewhere)
 				continue;
 			oci_annotation_set(a, &old, OCI_ANNOTATION_REF_NAME, NULL);
 		}
-		out[n++] = old;
+		out[n++] = old; /* never before it was read */
 	}
-	out[n++] = added;
-	x->manifests = out;
-	x->manifests_len = n;
+	arena_free(&scratch);
+	if (name)
+		x->manifests_len = n;
+	make_room(a, x);
+	x->manifests[x->manifests_len++] = added;
 }
 
 bool store_has_blob(const struct store *s, const struct oci_descriptor *d)

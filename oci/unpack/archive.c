@@ -153,9 +153,11 @@ int mode_archive(struct arena *a, const struct request *q, struct error *e)
 	while ((r = tar_next(t, &entry, e)) > 0) {
 		char letter = letters[entry.type], digest[80];
 
-		if (++count > *q->max_entries)
-			return err_msg(e, "more than the %llu entries allowed in an archive",
-				       (unsigned long long)*q->max_entries);
+		if (++count > *q->max_entries) {
+			err_msg(e, "more than the %llu entries allowed in an archive",
+				(unsigned long long)*q->max_entries);
+			return err_hint(e, "if you trust it, raise MRUN_UNPACK_MAX_ENTRIES");
+		}
 		if (!letter || !usable_name(entry.name) || (entry.link && !usable_name(entry.link)))
 			continue;
 		if (letter == 'f' &&

@@ -22,6 +22,8 @@
 #include "oci/store/images.h"
 #include "runtime/image/source_load.h"
 
+#define LIST_MAX 300 /* bytes of a list in a message */
+
 static const struct transport {
 	const char *prefix;
 	enum source_kind kind;
@@ -159,35 +161,61 @@ int source_open(struct source_load *l, const char *path, const struct archive_en
 	return fd;
 }
 
+int source_too_many(const struct source_load *l, struct error *e)
+{
+	return l->src->ref ? -1
+			   : err_hint(e, "take one image of it by its name "
+					 "(docker-archive:FILE:NAME, oci-archive:FILE:NAME, "
+					 "oci:DIR:NAME)");
+}
+
 int source_read(struct source_load *l, const char *path, char **ret, size_t *ret_len,
 		struct error *e)
 {
 	_cleanup_fd_ int fd = source_open(l, path, NULL, e);
 
-	if (fd < 0)
+	if (fd < 0 || file_read_fd(l->a, fd, path, OCI_JSON_MAX, ret, ret_len, e) < 0)
 		return -1;
-	return file_read_fd(l->a, fd, path, OCI_JSON_MAX, ret, ret_len, e);
+	l->json += *ret_len;
+	if (l->json <= SOURCE_JSON_MAX)
+		return 0;
+	err_msg(e, "read %s: more than the %zu bytes of JSON allowed in one source", path,
+		SOURCE_JSON_MAX);
+	return source_too_many(l, e);
+}
+
+void source_list(struct source_load *l, char **list, const char *name)
+{
+	size_t n = strlen(*list);
+
+	if (n < LIST_MAX)
+		*list = arena_printf(l->a, "%s%s%.100s", *list, n ? ", " : "", name);
+	else if (!str_has_suffix(*list, "..."))
+		*list = arena_printf(l->a, "%s ...", *list);
 }
 
 int source_add(struct source_load *l, const struct oci_descriptor *d, const char *config_digest,
 	       const char *name, struct error *e)
 {
-	struct source_image *items = ARENA_ARRAY(l->a, l->found.n + 1, struct source_image);
-	struct source_image *added = &items[l->found.n];
 	struct image_name parsed = { 0 };
+	struct source_image *added;
 
 	if (name) {
 		if (image_name_parse(l->a, name, &parsed, e) < 0)
 			return -1;
 		name = image_name_tagged(l->a, &parsed);
 	}
-	if (l->found.n)
-		memcpy(items, l->found.items, l->found.n * sizeof(*items));
+	if (l->found.n == SOURCE_IMAGES_MAX) {
+		err_msg(e, "more than the %d images and names allowed in one source",
+			SOURCE_IMAGES_MAX);
+		return source_too_many(l, e);
+	}
+	if (!l->found.items)
+		l->found.items = ARENA_ARRAY(l->a, SOURCE_IMAGES_MAX, struct source_image);
+	added = &l->found.items[l->found.n++];
 	added->entry.descriptor = *d;
 	added->entry.name = name;
 	added->config_digest = config_digest;
-	l->found.items = items;
-	l->found.n++;
 	return 0;
 }
 
@@ -285,9 +313,8 @@ static int load_into(struct source_load *l, struct error *e)
 	return read_format(l, e);
 }
 
-static int check_one(const struct source_load *l, struct error *e)
+static int check_one(struct source_load *l, struct error *e)
 {
-	struct strlist names = { 0 };
 	char *list = arena_strdup(l->a, "");
 	bool several = false;
 
@@ -296,8 +323,7 @@ static int check_one(const struct source_load *l, struct error *e)
 		const char *name = im->entry.name ? im->entry.name : im->config_digest;
 
 		several |= !str_eq(im->config_digest, l->found.items[0].config_digest);
-		strlist_add(l->a, &names, name);
-		list = arena_printf(l->a, "%s%s%s", list, i ? ", " : "", name);
+		source_list(l, &list, name);
 	}
 	if (!several)
 		return 0;

@@ -133,7 +133,7 @@ int source_load_docker(struct source_load *l, struct error *e)
 				arena_printf(l->a, "manifest.json[%zu]", i), e) < 0)
 			return -1;
 		for (char **tag = item->repo_tags; tag && *tag; tag++)
-			there = arena_printf(l->a, "%s%s%s", there, *there ? ", " : "", *tag);
+			source_list(l, &there, *tag);
 		if (!wanted(l, item))
 			continue;
 		n++;

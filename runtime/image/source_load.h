@@ -24,14 +24,20 @@ struct source_load {
 	struct oci_platform platform;
 	bool platform_given;
 	struct source_images found;
+	size_t json; /* bytes of JSON read so far */
 };
+
+/* A source's images, names and JSON documents are parsed into the memory of a process that nothing
+ * limits: what has more than these is no image of anybody's. */
+#define SOURCE_IMAGES_MAX 1000
+#define SOURCE_JSON_MAX (4 * OCI_JSON_MAX)
 
 /* Opens file PATH of the source; -1 with e->code ENOENT when there is none. An archive's links are
  * followed within its names. *ret_entry (may be NULL): of an archive, else NULL. */
 int source_open(struct source_load *l, const char *path, const struct archive_entry **ret_entry,
 		struct error *e);
 bool source_has(struct source_load *l, const char *path);
-/* Reads a JSON file of at most OCI_JSON_MAX. */
+/* Reads a JSON file of at most OCI_JSON_MAX; of all together SOURCE_JSON_MAX. */
 int source_read(struct source_load *l, const char *path, char **ret, size_t *ret_len,
 		struct error *e);
 
@@ -42,6 +48,10 @@ int source_describe_layer(struct source_load *l, const char *path, struct oci_de
  * what it inflates to must be DIFF_ID. */
 int source_stage_layer(struct source_load *l, const char *path, const struct oci_descriptor *d,
 		       const char *diff_id, struct error *e);
+/* Adds the hint to an error about there being too much. Returns -1. */
+int source_too_many(const struct source_load *l, struct error *e);
+/* Adds NAME to a list for a message, as long as there is room in one. */
+void source_list(struct source_load *l, char **list, const char *name);
 /* Adds one to l->found. NAME as it stood there, NULL: none. */
 int source_add(struct source_load *l, const struct oci_descriptor *d, const char *config_digest,
 	       const char *name, struct error *e);

@@ -224,9 +224,14 @@ int source_load_oci(struct source_load *l, struct error *e)
 		if (d->media_type && oci_media(d->media_type, NULL) == OCI_MEDIA_UNKNOWN)
 			continue;
 		if (ref)
-			there = arena_printf(l->a, "%s%s%s", there, *there ? ", " : "", ref);
+			source_list(l, &there, ref);
 		if (source_ref_matches(l, ref) || source_ref_matches(l, entry_name(l, d)))
 			chosen[n++] = d;
+	}
+	if (n > SOURCE_IMAGES_MAX) {
+		err_msg(e, "more than the %d images and names allowed in one source",
+			SOURCE_IMAGES_MAX);
+		return source_too_many(l, e);
 	}
 	if (!n && l->src->ref)
 		return err_msg(e, "it has no image '%s' (there is: %s)", l->src->ref,

@@ -41,7 +41,8 @@ int unpacker_limits(struct unpacker_limits *ret, struct error *e)
 	const char *entries = getenv("MRUN_UNPACK_MAX_ENTRIES");
 	int64_t n;
 
-	*ret = (struct unpacker_limits){ DEFAULT_MAX_BYTES, DEFAULT_MAX_ENTRIES, false };
+	*ret = (struct unpacker_limits){ DEFAULT_MAX_BYTES, DEFAULT_MAX_ENTRIES, false,
+					 entries && *entries };
 	if (bytes && *bytes) {
 		if (!str_to_size(bytes, &n) || n <= 0)
 			return err_msg(e, "MRUN_UNPACK_MAX_BYTES: '%s' is not a size", bytes);
@@ -175,9 +176,9 @@ static const char *plain(struct arena *a, const char *s)
 	return r;
 }
 
-/* One line of the helper's. */
-static int handle_line(struct arena *a, const char *line, size_t len, unpacker_reply *on_reply,
-		       void *arg, bool *done, struct error *e)
+/* One line of the helper's; A is only for that. */
+static int take_line(struct arena *a, const char *line, size_t len, unpacker_reply *on_reply,
+		     void *arg, bool *done, struct error *e)
 {
 	const struct json_value *v = json_parse(a, line, len, "the helper's reply", e);
 	const char *text;
@@ -204,6 +205,16 @@ static int handle_line(struct arena *a, const char *line, size_t len, unpacker_r
 	return on_reply ? on_reply(arg, v, e) : 0;
 }
 
+static int handle_line(const char *line, size_t len, unpacker_reply *on_reply, void *arg,
+		       bool *done, struct error *e)
+{
+	struct arena scratch = { 0 };
+	int r = take_line(&scratch, line, len, on_reply, arg, done, e);
+
+	arena_free(&scratch);
+	return r;
+}
+
 /* Reads lines until the helper closes its end. */
 static int read_replies(struct arena *a, int fd, unpacker_reply *on_reply, void *arg, bool *done,
 			struct error *e)
@@ -223,7 +234,7 @@ static int read_replies(struct arena *a, int fd, unpacker_reply *on_reply, void 
 			return len ? err_msg(e, PROGRAM " ended within a line") : 0;
 		len += (size_t)n;
 		while ((nl = memchr(start, '\n', len - (size_t)(start - buf)))) {
-			if (handle_line(a, start, (size_t)(nl - start), on_reply, arg, done, e) < 0)
+			if (handle_line(start, (size_t)(nl - start), on_reply, arg, done, e) < 0)
 				return -1;
 			start = nl + 1;
 		}

@@ -8,8 +8,8 @@
  *
  * Limits for all of these come from the environment: MRUN_UNPACK_MAX_BYTES (what an image may take
  * unpacked, as docker writes sizes; default 64g) and MRUN_UNPACK_MAX_ENTRIES (entries a layer;
- * default 2000000). Setting the first also lifts the rule that what is larger than 1 GiB may not
- * be inflated more than 100-fold.
+ * default 2000000, of an archive of images 100000). Setting the first also lifts the rule that what
+ * is larger than 1 GiB may not be inflated more than 100-fold.
  */
 #ifndef MRUN_RUNTIME_IMAGE_UNPACKER_H
 #define MRUN_RUNTIME_IMAGE_UNPACKER_H
@@ -36,7 +36,7 @@ struct archive_entry {
 /* Reads a tar (plain, gzip or zstd) from IN_FD, a file at its current offset or a pipe, to its end.
  * Each regular file becomes the file "<number>", mode 0600, in STAGING_DIRFD (a directory of the
  * caller's). Other kinds of entries are left out. On error nothing is removed from the staging
- * directory. */
+ * directory. The names may take 16 MiB in all. */
 int unpacker_archive(struct arena *a, int in_fd, int staging_dirfd, struct archive_entry **ret,
 		     size_t *ret_len, struct error *e);
 
@@ -83,7 +83,7 @@ struct json_out *unpacker_request(struct arena *a, const char *mode, const struc
 /* The limits in force, for a request. */
 struct unpacker_limits {
 	uint64_t bytes, entries;
-	bool bytes_given;
+	bool bytes_given, entries_given;
 };
 int unpacker_limits(struct unpacker_limits *ret, struct error *e);
 

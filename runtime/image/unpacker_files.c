@@ -11,6 +11,18 @@
 #include "runtime/image/unpacker.h"
 
 #define MAX_RATIO 100
+/* An archive of images has a few files a layer, and the core keeps their names. */
+#define MAX_ARCHIVE_ENTRIES 100000u
+#define MAX_NAMES (16u << 20)
+
+static int limits_for(const char *mode, struct unpacker_limits *ret, struct error *e)
+{
+	if (unpacker_limits(ret, e) < 0)
+		return -1;
+	if (str_eq(mode, "archive") && !ret->entries_given)
+		ret->entries = MAX_ARCHIVE_ENTRIES;
+	return 0;
+}
 
 struct json_out *unpacker_request(struct arena *a, const char *mode, const struct idmap *m,
 				  struct error *e)
@@ -18,7 +30,7 @@ struct json_out *unpacker_request(struct arena *a, const char *mode, const struc
 	struct unpacker_limits limits;
 	struct json_out *o;
 
-	if (unpacker_limits(&limits, e) < 0)
+	if (limits_for(mode, &limits, e) < 0)
 		return NULL;
 	o = json_out_new(a, false);
 	json_out_object(o);
@@ -61,6 +73,8 @@ struct entries {
 	struct arena *a;
 	struct archive_entry *list;
 	size_t n, cap;
+	size_t names;
+	struct unpacker_limits limits;
 };
 
 static int on_entry(void *arg, const struct json_value *reply, struct error *e)
@@ -68,15 +82,15 @@ static int on_entry(void *arg, const struct json_value *reply, struct error *e)
 	const struct json_value *v = json_get(reply, "entry");
 	struct archive_entry en = { 0 };
 	struct entries *l = arg;
-	const char *type;
+	const char *type, *name, *link;
 	uint64_t number;
 
 	if (!v)
 		return bad_reply(e);
-	en.name = json_get_str(v, "name");
-	en.link = json_get_str(v, "link");
+	name = json_get_str(v, "name");
+	link = json_get_str(v, "link");
 	type = json_get_str(v, "type");
-	if (!en.name || !type || !*type || !strchr("fldh", *type))
+	if (!name || !type || !*type || !strchr("fldh", *type))
 		return bad_reply(e);
 	en.type = *type;
 	if (en.type == 'f') {
@@ -85,9 +99,17 @@ static int on_entry(void *arg, const struct json_value *reply, struct error *e)
 		    number > UINT32_MAX)
 			return bad_reply(e);
 		en.number = (unsigned)number;
-	} else if ((en.type == 'l' || en.type == 'h') && !en.link) {
+	} else if ((en.type == 'l' || en.type == 'h') && !link) {
 		return bad_reply(e);
 	}
+	l->names += strlen(name) + (link ? strlen(link) : 0);
+	if (l->n == l->limits.entries)
+		return bad_reply(e);
+	if (l->names > MAX_NAMES)
+		return err_msg(e, "the names in the archive take more than the %u bytes allowed",
+			       MAX_NAMES);
+	en.name = arena_strdup(l->a, name);
+	en.link = link ? arena_strdup(l->a, link) : NULL;
 	if (l->n == l->cap) {
 		struct archive_entry *bigger;
 
@@ -110,7 +132,7 @@ int unpacker_archive(struct arena *a, int in_fd, int staging_dirfd, struct archi
 
 	idmap_single(a, 0, 0, &m);
 	o = unpacker_request(a, "archive", &m, e);
-	if (!o)
+	if (!o || limits_for("archive", &l.limits, e) < 0)
 		return -1;
 	json_out_ki64(o, "in", UNPACKER_FIRST_FD);
 	json_out_object_end(o);
@@ -131,13 +153,18 @@ struct blob_reply {
 static int on_blob(void *arg, const struct json_value *reply, struct error *e)
 {
 	const struct json_value *v = json_get(reply, "blob");
+	static const char *const kinds[] = { "", "gzip", "zstd" };
 	struct blob_reply *b = arg;
+	const char *compression;
 
 	if (!v)
 		return bad_reply(e);
 	b->info.digest = get_digest(b->a, v, "digest");
 	b->info.diff_id = get_digest(b->a, v, "diff_id");
-	b->info.compression = json_get_str(v, "compression");
+	compression = json_get_str(v, "compression");
+	for (size_t i = 0; compression && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (str_eq(compression, kinds[i]))
+			b->info.compression = kinds[i];
 	if (!b->info.digest || !b->info.diff_id || !b->info.compression ||
 	    !get_u64(v, "size", &b->info.size) || !get_u64(v, "diff_size", &b->info.diff_size))
 		return bad_reply(e);

@@ -130,6 +130,23 @@ wait_for() { # CMD…, for at most 20 seconds
 	return 1
 }
 
+# mrun as WHO, killed after SECONDS: $status, output and errors in $T/out and $T/err, and in $T/peak what
+# the largest of its processes had in memory, in KiB.
+peak() { # SECONDS ARG…
+	local seconds=$1 wrap
+	shift
+	wrap='import resource, subprocess, sys
+code = subprocess.run(sys.argv[2:], timeout=int(sys.argv[1])).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=open(0, "w"))
+sys.exit(code)'
+	status=0
+	case $WHO in
+	user) as_user python3 -c "$wrap" "$seconds" "$MRUN" "$@" ;;
+	*) python3 -c "$wrap" "$seconds" "$MRUN" "$@" ;;
+	esac 0>"$T/peak" >"$T/out" 2>"$T/err" || status=$?
+	cat "$T/err"
+}
+
 # All that a program in a container is allowed, and none of it is a wall: for attacks that shall not
 # fail for want of a capability.
 ALL_CAPS='([ "CHOWN","DAC_OVERRIDE","DAC_READ_SEARCH","FOWNER","FSETID","KILL","SETGID","SETUID",
