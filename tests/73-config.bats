@@ -142,6 +142,15 @@ refuses() { # JQ TEXT
 	[ "$(see '.mounts += [{destination: "/root", type: "tmpfs", source: "t"}]' 'stat -c %a /root')" = "$(stat -c %a b/rootfs/root)" ]
 }
 
+@test "mounts: a read-only tmpfs is filled before it is read-only" {
+	[ "$(see '.mounts |= map(if .destination == "/dev" then .options += ["ro"] else . end)' 'ls /dev/null /dev/pts/ptmx; touch /dev/x 2>&1' | tr '\n' ' ')" = \
+		"/dev/null /dev/pts/ptmx touch: /dev/x: Read-only file system " ]
+	mkdir src
+	[ "$(see '.mounts += [{destination: "/etc", type: "tmpfs", source: "t", options: ["tmpcopyup", "ro"]},
+		{destination: "/etc/sub/dir", source: "'"$T"'/src", options: ["bind"]}]' 'grep -c ^root: /etc/passwd; touch /etc/sub/dir/x && ls /etc/sub/dir; touch /etc/x 2>&1' | tr '\n' ' ')" = \
+		"1 x touch: /etc/x: Read-only file system " ]
+}
+
 @test "mounts: a link in the image as target stays inside, a dangling one is made" {
 	mkdir src host
 	echo secret >host/secret

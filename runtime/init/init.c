@@ -176,8 +176,10 @@ static int set_up_root(struct init_plan *p, struct error *e)
 	if (p->options->volumes &&
 	    volumes_make(rootfd, p->options->volumes, p->spec->root->readonly, e) < 0)
 		return -1;
-	/* Nothing of the outside shall be open in the new root. */
+	/* Nothing of the outside shall be open in the new root, nor anything to be written to. */
 	fd_close_now();
+	if (mounts_readonly(p, e) < 0)
+		return -1;
 	if (rootfs_enter(p, rootfd, e) < 0 || rootfs_propagation(p, e) < 0)
 		return -1;
 	umask(0022); /* the program's own comes last */

@@ -117,14 +117,15 @@ static int bind(const struct mount_plan *m, const char *source, int rootfd, stru
 	return attach(m, src, rootfd, e);
 }
 
-/* A new procfs, sysfs or mqueue may be refused inside another container (the kernel wants to see
- * an unmasked one first): then what is there is shown, which needs no right. */
-static int mount_or_bind(const struct mount_plan *m, const char *data, int rootfd, struct error *e)
+/* Without the flags NOT. A new procfs, sysfs or mqueue may be refused inside another container (the
+ * kernel wants to see an unmasked one first): then what is there is shown, which needs no right. */
+static int mount_or_bind(const struct mount_plan *m, unsigned long not, const char *data,
+			 int rootfd, struct error *e)
 {
 	static const struct {
 		const char *type, *path;
 	} there[] = { { "proc", "/proc" }, { "sysfs", "/sys" }, { "mqueue", "/dev/mqueue" } };
-	unsigned long flags = m->flags & ~(unsigned long)(MS_BIND | MS_REC);
+	unsigned long flags = m->flags & ~(unsigned long)(MS_BIND | MS_REC) & ~not ;
 	const char *source = m->spec->source ? m->spec->source : m->fstype;
 	int err;
 
@@ -168,11 +169,12 @@ static int remount(const struct mount_plan *m, const char *data, struct error *e
 	return 0;
 }
 
-static int new_filesystem(const struct init_plan *p, const struct mount_plan *m, int rootfd,
+static int new_filesystem(const struct init_plan *p, struct mount_plan *m, int rootfd,
 			  struct error *e)
 {
 	_cleanup_fd_ int target = -1, mounted = -1;
 	const char *data = m->data;
+	unsigned long later = 0;
 	bool made;
 
 	if (mounts_refuse_link(rootfd, m->dest, e) < 0)
@@ -190,24 +192,43 @@ static int new_filesystem(const struct init_plan *p, const struct mount_plan *m,
 			return err_sys(e, errno, "change the propagation of %s", m->dest);
 		return 0;
 	}
-	if (str_eq(m->fstype, "tmpfs"))
+	if (str_eq(m->fstype, "tmpfs")) {
 		data = tmpfs_data(p, m, target, !made);
-	if (mount_or_bind(m, data, rootfd, e) < 0)
+		later = m->flags & MS_RDONLY;
+	}
+	if (mount_or_bind(m, later, data, rootfd, e) < 0)
 		return -1;
-	if (!m->copy_up && !m->propagation && !m->rec_attr_set && !m->rec_attr_clear)
+	if (!later && !m->copy_up && !m->propagation && !m->rec_attr_set && !m->rec_attr_clear)
 		return 0;
 	mounted = path_open_in_root(rootfd, m->dest, O_PATH | O_DIRECTORY, 0, e);
 	if (mounted < 0)
 		return err_wrap(e, "mount %s", m->dest);
 	if (m->copy_up && mounts_copy_up(target, mounted, e) < 0)
 		return err_wrap(e, "mount %s", m->dest);
-	return set_attributes(m, mounted, false, e);
+	if (set_attributes(m, mounted, false, e) < 0)
+		return -1;
+	if (later)
+		m->readonly_fd = fd_take(&mounted);
+	return 0;
+}
+
+int mounts_readonly(const struct init_plan *p, struct error *e)
+{
+	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	for (size_t i = 0; i < p->mounts_len; i++) {
+		_cleanup_fd_ int fd = p->mounts[i].readonly_fd;
+
+		if (fd >= 0 && sys_mount_setattr(fd, "", AT_EMPTY_PATH, &ro) < 0)
+			return err_sys(e, errno, "make %s read-only", p->mounts[i].dest);
+	}
+	return 0;
 }
 
 int mounts_apply(const struct init_plan *p, int rootfd, struct error *e)
 {
 	for (size_t i = 0; i < p->mounts_len; i++) {
-		const struct mount_plan *m = &p->mounts[i];
+		struct mount_plan *m = &p->mounts[i];
 		int r;
 
 		if (m->fstype && (str_eq(m->fstype, "cgroup") || str_eq(m->fstype, "cgroup2")))

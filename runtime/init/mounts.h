@@ -11,8 +11,11 @@ int rootfs_enter(const struct init_plan *p, int rootfd, struct error *e);
 /* The propagation that linux.rootfsPropagation asks of the container's root. */
 int rootfs_propagation(const struct init_plan *p, struct error *e);
 
-/* All of p->mounts, in order. */
+/* All of p->mounts, in order. A tmpfs is writable until mounts_readonly: devices, copies and later
+ * mounts' targets are made in it (a read-only /dev, say). */
 int mounts_apply(const struct init_plan *p, int rootfd, struct error *e);
+/* Makes those read-only that shall be; once. */
+int mounts_readonly(const struct init_plan *p, struct error *e);
 /* An error when DEST is /proc, /sys or /dev and a link in the root: behind one that leads into a
  * volume, whoever shares the volume could move the file system away between its mounting and its
  * masking (CVE-2019-19921, CVE-2023-27561), or have devices made there (CVE-2026-41579). */

@@ -270,7 +270,7 @@ int plan_make(struct init_plan *p, struct error *e)
 	p->mounts = ARENA_ARRAY(p->arena, s->mounts_len, struct mount_plan);
 	p->mounts_len = s->mounts_len;
 	for (size_t i = 0; i < s->mounts_len; i++)
-		p->mounts[i].source_fd = -1;
+		p->mounts[i].source_fd = p->mounts[i].readonly_fd = -1;
 	for (size_t i = 0; i < s->mounts_len; i++) {
 		p->mounts[i].spec = &s->mounts[i];
 		if (plan_mount(p, &p->mounts[i], i, e) < 0)

@@ -30,7 +30,8 @@ struct mount_plan {
 	uint64_t rec_attr_set, rec_attr_clear; /* the same for the whole tree (rro, rnoexec …) */
 	unsigned long propagation;	       /* MS_SHARED … with MS_REC, 0: none asked for */
 	bool bind, recursive, copy_up, idmap, idmap_recursive;
-	int source_fd; /* a detached tree that the parent opened, -1: by name in the child */
+	int source_fd;	 /* a detached tree that the parent opened, -1: by name in the child */
+	int readonly_fd; /* in the child: a tmpfs that is yet to become read-only; -1 */
 };
 
 /* The sets of capabilities, as bits. What the specification does not give is empty. */
