@@ -45,7 +45,8 @@ refuses() { # JQ TEXT
 	[ "$(see '.process.user = {uid: 7, gid: 8, additionalGids: [9, 10], umask: 7}' 'id -u; id -g; id -G; umask' | tr '\n' ' ')" = \
 		"7 8 8 9 10 0007 " ]
 	[ "$(see '.root.readonly = false | .process.cwd = "/new/dir"' pwd)" = /new/dir ]
-	[ "$(see '.process.env += ["A=1 2"] | .process.user.uid = 1' 'echo "$A $HOME"')" = "1 2 /bin" ]
+	[ "$(see '.process.env += ["A=1 2"] | .process.user.uid = 1' 'echo "$A $HOME"')" = \
+		"1 2 $(awk -F: '$3 == 1 { print $6 }' b/rootfs/etc/passwd)" ]
 	# Of two values the last one counts, and an empty HOME is none.
 	[ "$(see '.process.env += ["A=1", "B=", "A=2", "HOME="]' 'env | grep "^[AB]="; echo "$HOME"' | tr '\n' ' ')" = "A=2 B= /root " ]
 	refuses '.process.cwd = "x"' process.cwd
