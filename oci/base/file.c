@@ -124,6 +124,42 @@ int file_read(struct arena *a, int dirfd, const char *path, size_t max, char **r
 	return file_read_known(a, fd, &st, path, max, ret, ret_len, e);
 }
 
+int file_read_proc(struct arena *a, const char *path, size_t record, size_t max, char **ret,
+		   struct error *e)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t cap = 4096, len = 0;
+	char *buf = arena_alloc(a, cap + 1);
+
+	if (fd < 0)
+		return err_sys(e, errno, "open %s", path);
+	for (;;) {
+		ssize_t n = read(fd, buf + len, cap - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "read %s", path);
+		len += (size_t)n;
+		/* The kernel returns as many whole records as a page of its own holds. */
+		if (n == 0 || (len < cap && (size_t)n + record < 4096))
+			break;
+		if (len == cap) {
+			char *bigger = arena_alloc(a, cap * 2 + 1);
+
+			if (cap > max)
+				return err_msg(e, "read %s: more than the %zu bytes allowed", path,
+					       max);
+			memcpy(bigger, buf, len);
+			buf = bigger;
+			cap *= 2;
+		}
+	}
+	buf[len] = 0;
+	*ret = buf;
+	return 0;
+}
+
 int file_write_all(int fd, const void *buf, size_t len, const char *name, struct error *e)
 {
 	const char *p = buf;

@@ -48,6 +48,11 @@ int file_read_known(struct arena *a, int fd, const struct stat *st, const char *
 int file_read(struct arena *a, int dirfd, const char *path, size_t max, char **ret, size_t *ret_len,
 	      struct error *e);
 
+/* A file of procfs, by its absolute path, with as few calls as may be. RECORD is the length of the
+ * longest record that it is made of (0: it is made in one piece; 4096: not known). */
+int file_read_proc(struct arena *a, const char *path, size_t record, size_t max, char **ret,
+		   struct error *e);
+
 /* Writes all of BUF; a short write is continued, EINTR retried. */
 int file_write_all(int fd, const void *buf, size_t len, const char *name, struct error *e);
 /* Opens an existing file (procfs, cgroup) for writing and writes S in one write(2). */

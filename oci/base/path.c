@@ -361,10 +361,10 @@ char *path_join(struct arena *a, const char *dir, const char *rel)
 	return arena_printf(a, "%s%s%s", dir, str_has_suffix(dir, "/") ? "" : "/", rel);
 }
 
-char *path_real(struct arena *a, const char *path, struct error *e)
+/* What PATH, opened as FD, is called. */
+static char *real_name(struct arena *a, const char *path, int fd, struct error *e)
 {
 	char buf[PATH_MAX];
-	_cleanup_fd_ int fd = open(path, O_PATH | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : readlink(path_of_fd(fd), buf, sizeof(buf) - 1);
 
 	/* The kernel has resolved it already; realpath(3) would ask once a component. */
@@ -380,6 +380,32 @@ char *path_real(struct arena *a, const char *path, struct error *e)
 		return NULL;
 	}
 	return arena_strdup(a, buf);
+}
+
+char *path_real(struct arena *a, const char *path, struct error *e)
+{
+	_cleanup_fd_ int fd = open(path, O_PATH | O_CLOEXEC);
+
+	return real_name(a, path, fd, e);
+}
+
+char *path_real_dir(struct arena *a, const char *path, int *ret_fd, struct error *e)
+{
+	_cleanup_fd_ int fd = -1;
+	char *real, cwd[PATH_MAX];
+
+	*ret_fd = AT_FDCWD;
+	if (str_eq(path, ".") && getcwd(cwd, sizeof(cwd)) && cwd[0] == '/')
+		return arena_strdup(a, cwd);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		err_sys(e, errno, "open %s", path);
+		return NULL;
+	}
+	real = real_name(a, path, fd, e);
+	if (real)
+		*ret_fd = fd_take(&fd);
+	return real;
 }
 
 const char *path_of_fd(int fd)

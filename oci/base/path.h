@@ -41,6 +41,8 @@ char *path_clean(struct arena *a, const char *path);
 char *path_join(struct arena *a, const char *dir, const char *rel);
 /* realpath(3) into the arena; NULL with errno kept in e->code. */
 char *path_real(struct arena *a, const char *path, struct error *e);
+/* The same for a directory; *ret_fd is it (O_PATH), or AT_FDCWD where that is the caller's own. */
+char *path_real_dir(struct arena *a, const char *path, int *ret_fd, struct error *e);
 /* "/proc/self/fd/N" in a small static ring buffer. */
 const char *path_of_fd(int fd);
 

@@ -257,7 +257,8 @@ static int check_usage(const struct cgroup *cg, const struct oci_memory *m, stru
 	return 0;
 }
 
-static int apply_devices(const struct cgroup *cg, const struct oci_resources *r, struct error *e)
+static int apply_devices(const struct cgroup *cg, const struct oci_resources *r, bool fresh,
+			 struct error *e)
 {
 	const struct hierarchy *h = cg_find(cg, CTL_DEVICES), *v2 = cg_find_v2(cg);
 	struct device_rule *rules;
@@ -271,10 +272,14 @@ static int apply_devices(const struct cgroup *cg, const struct oci_resources *r,
 	if (h && hierarchy_joined(h)) {
 		ret = devices_apply_v1(cg->arena, h->dir, rules, n, e);
 	} else if (!h && v2 && hierarchy_joined(v2)) {
-		_cleanup_fd_ int fd = open(v2->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		_cleanup_fd_ int own = -1;
+		int fd = cg->clone_fd;
 
+		if (fd < 0)
+			fd = own = open(v2->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		ret = fd < 0 ? err_sys(e, errno, "open cgroup %s", v2->dir)
-			     : devices_attach_v2(cg->arena, fd, rules, n, e);
+			     : devices_attach_v2(cg->arena, fd, fresh && v2->state == HIER_MADE,
+						 rules, n, e);
 	} else if (!cg->rootless) {
 		return err_msg(e,
 			       "set linux.resources.devices: the container has no cgroup for them");
@@ -303,5 +308,5 @@ int apply_resources(const struct cgroup *cg, const struct oci_resources *r, bool
 		return -1;
 	if (apply_all(cg, &s, e) < 0)
 		return -1;
-	return apply_devices(cg, r, e);
+	return apply_devices(cg, r, fresh, e);
 }

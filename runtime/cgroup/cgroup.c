@@ -107,12 +107,21 @@ static const char *base_of(struct cgroup *cg, const struct hierarchy *h)
 {
 	const char *beside;
 
-	if (cg->layout != LAYOUT_UNIFIED || cg_unit_is_ours(cg, h))
+	if (cg->layout != LAYOUT_UNIFIED || str_eq(h->own, "/") || cg_unit_is_ours(cg, h))
 		return h->own;
 	beside = layout_parent(cg->arena, h->own);
 	if (cg->rootless && !cg_may_make(cg->arena, h, beside))
 		return h->own;
 	return beside;
+}
+
+/* Without root nothing can be made in most places: better known before it is recorded. */
+static bool out_of_reach(struct cgroup *cg, const struct hierarchy *h)
+{
+	const char *above = hierarchy_dir(cg->arena, h, layout_parent(cg->arena, h->path));
+
+	return faccessat(AT_FDCWD, above, W_OK, AT_EACCESS) < 0 &&
+	       (errno == EACCES || errno == EROFS);
 }
 
 static bool is_systemd_form(const char *path)
@@ -152,8 +161,8 @@ struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, stru
 	cg->clone_fd = -1;
 	if (r->disabled)
 		return cg;
-	if (file_read(a, AT_FDCWD, "/proc/self/mountinfo", PROC_MAX, &mountinfo, NULL, e) < 0 ||
-	    file_read(a, AT_FDCWD, "/proc/self/cgroup", PROC_MAX, &self, NULL, e) < 0 ||
+	if (file_read_proc(a, "/proc/self/mountinfo", 4096, PROC_MAX, &mountinfo, e) < 0 ||
+	    file_read_proc(a, "/proc/self/cgroup", 0, PROC_MAX, &self, e) < 0 ||
 	    layout_parse(a, mountinfo, self, &l, e) < 0)
 		return NULL;
 	cg->layout = l.kind;
@@ -172,6 +181,9 @@ struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, stru
 		/* The record of this is all that a delete after a crash has: one that is there
 		 * already is never to be taken for ours. */
 		h->state = !of_unit && access(h->dir, F_OK) == 0 ? HIER_FOREIGN : HIER_PLANNED;
+		if (h->state == HIER_PLANNED && !of_unit && cg->rootless && out_of_reach(cg, h))
+			h->state = HIER_ABSENT;
+		h->planned = h->state != HIER_ABSENT;
 	}
 	return cg;
 }
@@ -232,6 +244,8 @@ static int create_one(struct cgroup *cg, struct hierarchy *h, const struct setti
 		v1_ctls |= cg->h[i].ctls;
 	if (h->v2)
 		needed &= ~v1_ctls;
+	if (!h->planned && !cg->systemd && cg->rootless && dispensable(h, needed))
+		return 0;
 	r = h->v2 ? v2_create(cg, h, needed, e) : v1_create(cg, h, e);
 	if (r == 0 && h->state == HIER_FOREIGN && !cg->systemd)
 		r = check_foreign(h, e);
@@ -307,6 +321,14 @@ failed:
 	if (!path)
 		undo(cg);
 	return -1;
+}
+
+bool cgroup_gave_up(const struct cgroup *cg)
+{
+	for (size_t i = 0; i < cg->n; i++)
+		if (cg->h[i].planned && cg->h[i].state == HIER_ABSENT)
+			return true;
+	return false;
 }
 
 bool cgroup_exists(const struct cgroup *cg)
@@ -386,6 +408,8 @@ int cgroup_join_open(const struct cgroup *cg, bool cloned_into, struct cgroup_jo
 	struct settings s;
 
 	*ret = (struct cgroup_join){ .cg = cg };
+	if (cloned_into && cg->n == 1)
+		return 0;
 	if (apply_settings(cg, cg->resources, true, &s, e) < 0)
 		return -1;
 	for (size_t i = 0; i < cg->n; i++) {

@@ -38,8 +38,8 @@ int devices_compile(struct arena *a, const struct device_rule *rules, size_t n,
 		    struct bpf_insn **ret, size_t *ret_len, struct error *e);
 /* Attaches a program made of the rules to the v2 cgroup FD; one that we attached earlier is
  * replaced at once, without a moment in which no rule holds (bpf(2), BPF_F_REPLACE). */
-int devices_attach_v2(struct arena *a, int fd, const struct device_rule *rules, size_t n,
-		      struct error *e);
+int devices_attach_v2(struct arena *a, int fd, bool fresh, const struct device_rule *rules,
+		      size_t n, struct error *e);
 
 /* What v1's kernel keeps: a default, and exceptions from it. */
 struct device_state {

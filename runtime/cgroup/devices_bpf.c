@@ -242,8 +242,8 @@ static void detach(int cgroup, int program)
 	bpf(BPF_PROG_DETACH, &attr);
 }
 
-int devices_attach_v2(struct arena *a, int fd, const struct device_rule *rules, size_t n,
-		      struct error *e)
+int devices_attach_v2(struct arena *a, int fd, bool fresh, const struct device_rule *rules,
+		      size_t n, struct error *e)
 {
 	struct bpf_insn *code = NULL;
 	size_t code_len = 0, old_len;
@@ -256,7 +256,7 @@ int devices_attach_v2(struct arena *a, int fd, const struct device_rule *rules, 
 	program = load(a, code, code_len, e);
 	if (program < 0)
 		return -1;
-	old_len = find_attached(fd, old, MAX_ATTACHED);
+	old_len = fresh ? 0 : find_attached(fd, old, MAX_ATTACHED);
 	r = attach(fd, program, old_len == 1 ? old[0] : -1);
 	replaced = r == 0 && old_len == 1;
 	if (r < 0 && old_len == 1)

@@ -22,6 +22,7 @@ struct hierarchy {
 	const char *path;  /* the container's, likewise */
 	const char *dir;   /* mount + path */
 	enum hierarchy_state state;
+	bool planned; /* cgroup_plan() did not find it out of reach */
 	bool missing; /* found again (cgroup_restore), and not there: to be deleted, not used */
 };
 

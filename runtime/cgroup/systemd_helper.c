@@ -192,6 +192,7 @@ int systemd_helper_start(struct arena *a, const char *line, pid_t *ret_pid, int 
 
 	if (program < 0)
 		return -1;
+	fd_close_now(); /* from here on it counts when one is closed */
 	for (size_t i = 0; i < sizeof(passed) / sizeof(*passed); i++)
 		if (getenv(passed[i]))
 			strlist_add(a, &env,

@@ -139,6 +139,13 @@ static int check_type(const struct hierarchy *h, uint32_t needed, struct error *
 	return 0;
 }
 
+int cgroup_make_enterable(struct cgroup *cg, struct error *e)
+{
+	const struct hierarchy *h = cg_find_v2(cg);
+
+	return h && hierarchy_joined(h) ? check_type(h, 0, e) : 0;
+}
+
 int v2_create(struct cgroup *cg, struct hierarchy *h, uint32_t needed, struct error *e)
 {
 	const char *parent = layout_parent(cg->arena, h->path);
@@ -159,9 +166,11 @@ int v2_create(struct cgroup *cg, struct hierarchy *h, uint32_t needed, struct er
 			wanted = read_list(h->mount, "cgroup.controllers");
 		enable(cg, h, parent, needed, wanted);
 	}
-	if (check_type(h, needed, e) < 0)
+	/* Without limits, whoever enters it finds out. */
+	if (needed && check_type(h, needed, e) < 0)
 		return -1;
-	cg->clone_fd = open(h->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* Not O_PATH: bpf(2) wants to read it. */
+	cg->clone_fd = open(h->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (cg->clone_fd < 0)
 		return err_sys(e, errno, "open cgroup %s", h->dir);
 	return 0;

@@ -76,14 +76,9 @@ struct oci_spec *create_options_load(struct cmd_context *c, const struct create_
 	if (state_check_id(id, e) < 0 || pass_listen_fds(c->arena, o, e) < 0 ||
 	    check_preserved(args->preserve_fds, o->preserve_fds, e) < 0)
 		return NULL;
-	o->bundle = path_real(c->arena, bundle, e);
+	o->bundle = path_real_dir(c->arena, bundle, &dir, e);
 	if (!o->bundle) {
 		err_wrap(e, "--bundle");
-		return NULL;
-	}
-	dir = open(o->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0) {
-		err_sys(e, errno, "open the bundle %s", o->bundle);
 		return NULL;
 	}
 	s = oci_spec_load(c->arena, args->config ? AT_FDCWD : dir,

@@ -21,14 +21,17 @@
 #include "runtime/container/terminal.h"
 #include "runtime/init/hooks.h"
 
-static int remove_cgroup(struct cmd_context *c, const struct container *ct, struct error *e)
+/* CG: what made it knows it still; NULL: found again by its record. (With systemd it is always
+ * that: its program's connection is not for ever.) */
+static int remove_cgroup(struct cmd_context *c, const struct container *ct, struct cgroup *cg,
+			 struct error *e)
 {
 	struct error ignored;
-	struct cgroup *cg;
 
 	if (!ct->record->cgroup)
 		return 0;
-	cg = cgroup_restore(c->arena, ct->record->cgroup, e);
+	if (!cg || cgroup_needs_pid(cg))
+		cg = cgroup_restore(c->arena, ct->record->cgroup, e);
 	if (!cg)
 		return -1;
 	/* Without a pid namespace of its own, others of the container may live on. */
@@ -39,14 +42,12 @@ static int remove_cgroup(struct cmd_context *c, const struct container *ct, stru
 	return 0;
 }
 
-int launch_destroy(struct cmd_context *c, struct container *ct, struct error *e)
+static int destroy(struct cmd_context *c, struct container *ct, const struct oci_spec *spec,
+		   struct cgroup *cg, struct error *e)
 {
-	struct oci_spec *spec = NULL;
 	struct error ignored;
 
-	if (ct->record->config)
-		spec = record_spec(c->arena, ct, &ignored);
-	if (remove_cgroup(c, ct, e) < 0)
+	if (remove_cgroup(c, ct, cg, e) < 0)
 		return -1;
 	if (state_remove(ct, e) < 0)
 		return -1;
@@ -58,6 +59,14 @@ int launch_destroy(struct cmd_context *c, struct container *ct, struct error *e)
 			fprintf(stderr, "mrun: warning: %s\n", ignored.msg);
 	}
 	return 0;
+}
+
+int launch_destroy(struct cmd_context *c, struct container *ct, struct error *e)
+{
+	struct error ignored;
+
+	return destroy(c, ct, ct->record->config ? record_spec(c->arena, ct, &ignored) : NULL, NULL,
+		       e);
 }
 
 static int check_terminal_options(const struct oci_spec *spec, const struct container_options *o,
@@ -131,16 +140,19 @@ static void abandon(struct cmd_context *c, struct launched *l)
 /* What is left to do when the process has ended. An image's container that is kept is its record
  * alone; a bundle's is as runc leaves it. A record that somebody removed meanwhile, or works on for
  * long, is theirs. */
-static int wind_up(struct cmd_context *c, const struct container_options *o, struct container *ct,
+static int wind_up(struct cmd_context *c, const struct container_options *o, struct launched *l,
 		   struct error *e)
 {
+	struct container *ct = &l->state;
+
 	if (o->keep && o->bundle)
 		return 0;
 	if (state_relock(ct, e) < 0) {
 		err_clear(e);
 		return 0;
 	}
-	return o->keep ? remove_cgroup(c, ct, e) : launch_destroy(c, ct, e);
+	return o->keep ? remove_cgroup(c, ct, l->cgroup, e)
+		       : destroy(c, ct, o->bundle ? l->spec : NULL, l->cgroup, e);
 }
 
 int container_run(struct cmd_context *c, struct oci_spec *spec, struct container_options *o,
@@ -190,7 +202,7 @@ int container_run(struct cmd_context *c, struct oci_spec *spec, struct container
 	fd_closep(&l.pidfd);
 	fd_closep(&l.master);
 	notify_close(&l.notify);
-	if (wind_up(c, o, &l.state, code < 0 ? &second : e) < 0 && code >= 0)
+	if (wind_up(c, o, &l, code < 0 ? &second : e) < 0 && code >= 0)
 		code = -1;
 	state_close(&l.state);
 	return code;

@@ -61,7 +61,7 @@ static bool reap(pid_t pid, int *status)
 	int st;
 	bool ended = false;
 
-	while ((got = waitpid(-1, &st, WNOHANG)) > 0)
+	while (!ended && (got = waitpid(-1, &st, WNOHANG)) > 0)
 		if (got == pid) {
 			*status = st;
 			ended = true;
@@ -69,11 +69,8 @@ static bool reap(pid_t pid, int *status)
 	return ended;
 }
 
-static void handle(const struct signalfd_siginfo *si, pid_t pid, const struct foreground *f,
-		   struct interrupts *in)
+static void handle(int sig, pid_t pid, const struct foreground *f, struct interrupts *in)
 {
-	int sig = (int)si->ssi_signo;
-
 	if (sig == SIGWINCH && f->master >= 0) {
 		terminal_copy_size(STDIN_FILENO, f->master);
 		return;
@@ -89,20 +86,34 @@ static void handle(const struct signalfd_siginfo *si, pid_t pid, const struct fo
 	kill(pid, sig);
 }
 
-static int loop(int sigs, pid_t pid, struct relay *r, const struct foreground *f, struct error *e)
+/* The next signal, which has come when SIGS (a signalfd of SET) is there, and else is waited for;
+ * -1 with errno. */
+static int next_signal(int sigs, const sigset_t *set)
+{
+	struct signalfd_siginfo si;
+	ssize_t n;
+
+	if (sigs < 0)
+		return sigwaitinfo(set, NULL);
+	n = read(sigs, &si, sizeof(si));
+	return n == sizeof(si) ? (int)si.ssi_signo : -1;
+}
+
+/* SIGS is -1 where there is nothing but signals to wait for. */
+static int loop(int sigs, const sigset_t *set, pid_t pid, struct relay *r,
+		const struct foreground *f, struct error *e)
 {
 	struct interrupts in = { .n = 0 };
 
 	for (;;) {
 		struct pollfd p[5] = { { sigs, POLLIN, 0 } };
-		struct signalfd_siginfo si;
 		int relayed = r ? relay_poll(r, p + 1) : 0, n = 1 + relayed, status;
-		int ready;
+		int ready = 1, sig;
 
 		if (f->notify)
 			p[n++] = (struct pollfd){ f->notify->sock, POLLIN, 0 };
-		ready = f->quiet ? quiet_poll(p, (nfds_t)n) : n > 1 ? poll(p, (nfds_t)n, -1) : 1;
-
+		if (sigs >= 0)
+			ready = f->quiet ? quiet_poll(p, (nfds_t)n) : poll(p, (nfds_t)n, -1);
 		if (ready < 0) {
 			if (errno == EINTR)
 				continue;
@@ -114,13 +125,14 @@ static int loop(int sigs, pid_t pid, struct relay *r, const struct foreground *f
 			notify_forward(f->notify);
 		if (n > 1 && !p[0].revents)
 			continue;
-		if (read(sigs, &si, sizeof(si)) != sizeof(si)) {
+		sig = next_signal(sigs, set);
+		if (sig < 0) {
 			if (errno == EINTR || errno == EAGAIN)
 				continue;
 			return err_sys(e, errno, "wait for the container");
 		}
-		if (si.ssi_signo != SIGCHLD) {
-			handle(&si, pid, f, &in);
+		if (sig != SIGCHLD) {
+			handle(sig, pid, f, &in);
 			continue;
 		}
 		if (!reap(pid, &status))
@@ -141,8 +153,8 @@ int foreground_wait(pid_t pid, const struct foreground *f, struct error *e)
 	r.sink = f->sink;
 	r.sink_ctx = f->sink_ctx;
 	passed_on(&set);
-	sigs = signalfd(-1, &set, SFD_CLOEXEC);
-	if (sigs < 0)
+	if ((f->master >= 0 || f->quiet || f->notify) &&
+	    (sigs = signalfd(-1, &set, SFD_CLOEXEC)) < 0)
 		return err_sys(e, errno, "signalfd");
-	return loop(sigs, pid, f->master >= 0 ? &r : NULL, f, e);
+	return loop(sigs, &set, pid, f->master >= 0 ? &r : NULL, f, e);
 }

@@ -87,7 +87,7 @@ static int plan_rootfs(struct launch *l, struct error *e)
 {
 	struct init_plan *p = &l->plan;
 	const struct oci_spec *s = p->spec;
-	struct stat st;
+	_cleanup_fd_ int dir = -1;
 
 	if (l->o->overlay) {
 		char buf[4096];
@@ -102,14 +102,12 @@ static int plan_rootfs(struct launch *l, struct error *e)
 	p->rootfs = l->o->rootfs_fd >= 0
 			    ? arena_strdup(l->a, path_of_fd(l->o->rootfs_fd))
 			    : path_join(l->a, l->o->bundle ? l->o->bundle : "/", s->root->path);
-	p->rootfs = path_real(l->a, p->rootfs, e);
+	p->rootfs = path_real_dir(l->a, p->rootfs, &dir, e);
 	if (!p->rootfs)
 		return err_wrap(e, "root.path");
 	/* The directories above it may be root's alone. */
 	if (p->new_userns && self_uid() == 0)
 		p->rootfs_tree = plan_open_tree(p, p->rootfs, AT_RECURSIVE);
-	if (stat(p->rootfs, &st) < 0 || !S_ISDIR(st.st_mode))
-		return err_sys(e, ENOTDIR, "root.path: %s", p->rootfs);
 	return 0;
 }
 
@@ -284,53 +282,6 @@ static int follow(struct launch *l, struct error *e)
 	}
 }
 
-/* Whether the container may write to its cgroups: then its root is to own them on v2. */
-static bool cgroups_writable(const struct init_plan *p)
-{
-	for (size_t i = 0; i < p->mounts_len; i++)
-		if (p->mounts[i].fstype && str_has_prefix(p->mounts[i].fstype, "cgroup"))
-			return !(p->mounts[i].flags & MS_RDONLY);
-	return false;
-}
-
-/* The mount was planned when it was only expected where systemd would put the cgroup. In a cgroup
- * namespace of its own, the container's root is wherever that is. */
-static int check_mount(struct launch *l, struct error *e)
-{
-	const struct init_plan *p = &l->plan;
-	struct cgroup_mount_info info;
-
-	if (!p->cgroups || ((p->late_flags | p->clone_flags) & CLONE_NEWCGROUP))
-		return 0;
-	if (cgroup_mount_info(l->a, l->out->cgroup, &info, e) < 0)
-		return -1;
-	for (size_t i = 0; i < info.len; i++)
-		if (!str_eq(info.hierarchies[i].path, p->cgroups->hierarchies[i].path)) {
-			err_msg(e, "mount the cgroup: systemd made it at %s, not at %s as expected",
-				info.hierarchies[i].path, p->cgroups->hierarchies[i].path);
-			return err_hint(e, "add a cgroup namespace to linux.namespaces");
-		}
-	return 0;
-}
-
-static int make_cgroup(struct launch *l, struct error *e)
-{
-	struct init_plan *p = &l->plan;
-	int64_t uid;
-
-	if (cgroup_create(l->out->cgroup, e) < 0 ||
-	    (cgroup_needs_pid(l->out->cgroup) && check_mount(l, e) < 0))
-		return -1;
-	uid = idmap_host_uid(&p->idmap, 0);
-	if (p->new_userns && (p->late_flags & CLONE_NEWCGROUP) && uid >= 0 && cgroups_writable(p) &&
-	    cgroup_chown(l->out->cgroup, (uid_t)uid, e) < 0)
-		return -1;
-	/* Without root, some of it may have been given up; where systemd's is, it has said now. */
-	if (self_uid() == 0 && !cgroup_needs_pid(l->out->cgroup))
-		return 0;
-	return record_update_cgroup(l->c, &l->out->state, l->out->cgroup, e);
-}
-
 /* As root: the caller's pipes go to the container's root, who can then give them to the user that
  * the program runs as (process.c, give_pipes). Root of the host is nobody in there. */
 static void give_pipes_to_container(const struct init_plan *p)
@@ -354,6 +305,22 @@ static int set_oom_score(const struct launch *l, struct error *e)
 	return proc < 0 ? -1 : attributes_oom_score(&l->plan.process, proc, l->out->pid, e);
 }
 
+/* What the child has copies of, and we have no use for. */
+static void close_plan(struct init_plan *p)
+{
+	int *const fds[] = { &p->start_fd, &p->result_fd, &p->console_fd, &p->process.shim_fd,
+			     &p->rootfs_tree };
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
+		fd_closep(fds[i]);
+		*fds[i] = -1;
+	}
+	for (size_t i = 0; i < p->mounts_len; i++) {
+		fd_closep(&p->mounts[i].source_fd);
+		p->mounts[i].source_fd = -1;
+	}
+}
+
 /* What the parent does for the child before it may go on. */
 static int equip(struct launch *l, struct error *e)
 {
@@ -373,6 +340,9 @@ static int equip(struct launch *l, struct error *e)
 	if (state_write_init(&out->state, out->pid, &ignores, e) < 0 ||
 	    process_limits(&p->process, out->pid, e) < 0 || set_oom_score(l, e) < 0)
 		r = -1;
+	/* The child's end of the pair among them: from here on its death is seen. */
+	close_plan(p);
+	fd_close_now();
 	if (p->new_userns) {
 		struct error second;
 
@@ -385,7 +355,8 @@ static int equip(struct launch *l, struct error *e)
 	    net_devices_move(l->a, p->spec->linux_, out->pid, &l->net_devices, e) < 0)
 		return -1;
 	/* systemd works meanwhile, too. */
-	if (out->cgroup && cgroup_needs_pid(out->cgroup) && make_cgroup(l, e) < 0)
+	if (out->cgroup && cgroup_needs_pid(out->cgroup) &&
+	    launch_make_cgroup(l->c, &l->plan, l->out, e) < 0)
 		return -1;
 	if (l->o->setup_network && l->o->setup_network(l->o->setup_network_ctx, out->pid, e) < 0)
 		return -1;
@@ -416,7 +387,7 @@ static int spawn_once(struct launch *l, int cgroup_fd, struct error *e)
 	l->plan.sync_fd = pair[1];
 	l->plan.parent_fd = pair[0];
 	l->out->pid = init_spawn(&l->plan, cgroup_fd, l->sync, &l->out->pidfd, e);
-	fd_closep(&l->plan.sync_fd);
+	fd_closep(&l->plan.sync_fd); /* for good in equip(), with all that the child has */
 	if (l->out->pid < 0) {
 		l->out->pid = 0;
 		fd_closep(&l->sync);
@@ -447,7 +418,12 @@ static int spawn(struct launch *l, struct error *e)
 	int cgroup_fd = l->out->cgroup ? cgroup_clone_fd(l->out->cgroup) : -1;
 
 	l->plan.state_json = state_json(l->a, l->out->state.record, "creating", 0, false);
-	if (spawn_once(l, cgroup_fd, e) < 0) {
+	if (spawn_once(l, cgroup_fd, e) < 0 && cgroup_fd >= 0 && e->code == EOPNOTSUPP) {
+		err_clear(e);
+		if (cgroup_make_enterable(l->out->cgroup, e) == 0)
+			spawn_once(l, cgroup_fd, e);
+	}
+	if (l->out->pid <= 0) {
 		/* The right to be born into it may be missing where moving there is allowed. */
 		if (cgroup_fd < 0 || (e->code != EACCES && e->code != EPERM && e->code != EBUSY &&
 				      e->code != ENOSYS))
@@ -528,7 +504,8 @@ static int launch_steps(struct launch *l, struct error *e)
 		return -1;
 	if (make_plan(l, e) < 0 || make_fifos(l, e) < 0 || connect_clients(l, e) < 0)
 		return -1;
-	if (l->out->cgroup && !cgroup_needs_pid(l->out->cgroup) && make_cgroup(l, e) < 0)
+	if (l->out->cgroup && !cgroup_needs_pid(l->out->cgroup) &&
+	    launch_make_cgroup(l->c, &l->plan, l->out, e) < 0)
 		return -1;
 	return spawn(l, e);
 }
@@ -559,19 +536,17 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 		.master = -1,
 		.notify = NOTIFY_NONE,
 	};
+	fd_close_later();
 	r = record_make(c, spec, o, &ret->cgroup, e);
-	if (!r || state_new(c, o->id, r, &ret->state, e) < 0)
+	if (!r || state_new(c, o->id, r, &ret->state, e) < 0) {
+		fd_close_now();
 		return -1;
+	}
 	result = launch_steps(&l, e);
 	fd_closep(&l.sync);
-	fd_closep(&l.plan.start_fd);
-	fd_closep(&l.plan.result_fd);
-	fd_closep(&l.plan.console_fd);
 	fd_closep(&l.pidfd_socket);
-	fd_closep(&l.plan.process.shim_fd);
-	fd_closep(&l.plan.rootfs_tree);
-	for (size_t i = 0; i < l.plan.mounts_len; i++)
-		fd_closep(&l.plan.mounts[i].source_fd);
+	close_plan(&l.plan);
+	fd_close_now();
 	if (result == 0 && o->pid_file && launch_write_pid_file(o->pid_file, ret->pid, e) < 0)
 		result = -1;
 	if (result < 0) {

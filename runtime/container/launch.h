@@ -6,6 +6,7 @@
 #include "runtime/container/container.h"
 #include "runtime/container/notify.h"
 #include "runtime/container/state.h"
+#include "runtime/init/plan.h"
 #include "runtime/shim/shim.h"
 
 struct launched {
@@ -28,6 +29,10 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 /* Ends what is left of a container and removes its cgroup and its state; poststop hooks are run
  * (a failing one is a warning). */
 int launch_destroy(struct cmd_context *c, struct container *ct, struct error *e);
+
+/* Of launch(): makes the cgroup that l->cgroup plans; with systemd this waits until it has. */
+int launch_make_cgroup(struct cmd_context *c, const struct init_plan *p, struct launched *l,
+		       struct error *e);
 
 /* Writes PID into the file PATH (--pid-file), by rename. */
 int launch_write_pid_file(const char *path, pid_t pid, struct error *e);

@@ -17,10 +17,13 @@
 #include "oci/base/str.h"
 #include "runtime/cgroup/cgroup.h"
 
+#define ID_MAX 1024
 #define STATE_MAX (16u * 1024 * 1024)
 #define LOCK_WAIT_MS 10000
 #define SHARED_WAIT_MS 2000
 #define EXIT_FILE "exit"
+#define INIT_FILE "init"
+#define RECORD_FILE "state.json"
 
 static const struct json_field record_fields[] = {
 	JF(container_record, oci_version, "ociVersion", J_STR, 0),
@@ -101,9 +104,9 @@ int state_check_id(const char *id, struct error *e)
 
 	if (n == 0)
 		return err_msg(e, "the container id is empty");
-	if (n > 1024)
-		return err_msg(e, "the container id has %zu characters, more than the 1024 allowed",
-			       n);
+	if (n > ID_MAX)
+		return err_msg(e, "the container id has %zu characters, more than the %d allowed",
+			       n, ID_MAX);
 	for (size_t i = 0; i < n; i++)
 		if (!((id[i] >= 'a' && id[i] <= 'z') || (id[i] >= 'A' && id[i] <= 'Z') ||
 		      (id[i] >= '0' && id[i] <= '9') || strchr("_+-.", id[i]))) {
@@ -148,6 +151,21 @@ static void lock_shared(int fd)
 		nanosleep(&pause, NULL);
 }
 
+/* By rename, as others may look while we write. Nobody else writes here: the name is free. */
+static int write_record(int dir, const char *text, size_t len, struct error *e)
+{
+	_cleanup_fd_ int fd = openat(dir, RECORD_FILE ".new",
+				     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_sys(e, errno, "create %s", RECORD_FILE);
+	if (file_write_all(fd, text, len, RECORD_FILE, e) < 0)
+		return -1;
+	if (renameat(dir, RECORD_FILE ".new", dir, RECORD_FILE) < 0)
+		return err_sys(e, errno, "replace %s", RECORD_FILE);
+	return 0;
+}
+
 int state_new(struct cmd_context *c, const char *id, const struct container_record *r,
 	      struct container *ret, struct error *e)
 {
@@ -158,10 +176,16 @@ int state_new(struct cmd_context *c, const char *id, const struct container_reco
 
 	if (state_check_id(id, e) < 0)
 		return -1;
-	root = state_root(c, true, e);
+	root = state_root(c, false, e);
 	if (!root)
 		return -1;
 	parent = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (parent < 0 && errno == ENOENT) {
+		root = state_root(c, true, e);
+		if (!root)
+			return -1;
+		parent = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
 	if (parent < 0)
 		return err_sys(e, errno, "open %s", root);
 	if (mkdirat(parent, id, 0700) < 0) {
@@ -180,7 +204,7 @@ int state_new(struct cmd_context *c, const char *id, const struct container_reco
 	}
 	text = json_write(c->arena, &container_record_type, r, false, &len);
 	*ret = (struct container){ .id = id, .root = root, .dir_fd = fd };
-	if (file_replace(fd, "state.json", text, len, 0600, false, e) < 0) {
+	if (write_record(fd, text, len, e) < 0) {
 		struct error ignored;
 
 		file_remove_tree(parent, id, &ignored);
@@ -231,23 +255,22 @@ uint64_t state_process_start_time(pid_t pid)
 	return read_stat(pid, &ignored);
 }
 
+/* "PID STARTTIME" as the text of a link: it is there at once or not at all, by one call. */
 static void read_init(struct container *ct)
 {
-	struct arena scratch = { 0 };
-	struct error ignored;
-	char *text, *space;
+	char text[64], *space;
+	ssize_t n = readlinkat(ct->dir_fd, INIT_FILE, text, sizeof(text) - 1);
 	uint64_t pid, start;
 
-	if (file_read(&scratch, ct->dir_fd, "init", 64, &text, NULL, &ignored) == 0 &&
-	    (space = strchr(text, ' '))) {
+	text[n > 0 ? n : 0] = 0;
+	space = strchr(text, ' ');
+	if (space) {
 		*space++ = 0;
-		space[strcspn(space, "\n")] = 0;
 		if (str_to_u64(text, INT32_MAX, &pid) && str_to_u64(space, UINT64_MAX, &start)) {
 			ct->pid = (pid_t)pid;
 			ct->start_time = start;
 		}
 	}
-	arena_free(&scratch);
 	ct->has_fifo = faccessat(ct->dir_fd, "exec.fifo", F_OK, 0) == 0;
 }
 
@@ -256,14 +279,14 @@ static int load(struct arena *a, struct container *ct, struct error *e)
 	size_t len;
 	char *text;
 
-	if (file_read(a, ct->dir_fd, "state.json", STATE_MAX, &text, &len, e) < 0) {
+	if (file_read(a, ct->dir_fd, RECORD_FILE, STATE_MAX, &text, &len, e) < 0) {
 		/* Made, and not written yet: a create that was killed in between. */
 		ct->record = ARENA_NEW(a, struct container_record);
 		ct->record->id = arena_strdup(a, ct->id);
 		ct->record->owner = self_uid();
 		return e->code == ENOENT ? 0 : -1;
 	}
-	ct->record = json_read(a, text, len, &container_record_type, "state.json", e);
+	ct->record = json_read(a, text, len, &container_record_type, RECORD_FILE, e);
 	if (!ct->record)
 		return err_wrap(e, "container %s", ct->id);
 	read_init(ct);
@@ -357,36 +380,42 @@ void state_close(struct container *ct)
 
 int state_write_init(struct container *ct, pid_t pid, bool *ret_ignores, struct error *e)
 {
-	char line[64];
-	_cleanup_fd_ int fd = -1;
+	char text[64];
 	uint64_t ignored = ~0ULL;
-	int n;
 
 	ct->pid = pid;
 	ct->start_time = read_stat(pid, &ignored);
 	*ret_ignores = ignored != 0;
-	n = snprintf(line, sizeof(line), "%d %llu\n", (int)pid, (unsigned long long)ct->start_time);
-	fd = openat(ct->dir_fd, "init", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
+	snprintf(text, sizeof(text), "%d %llu", (int)pid, (unsigned long long)ct->start_time);
+	if (symlinkat(text, ct->dir_fd, INIT_FILE) < 0)
 		return err_sys(e, errno, "record the process of container %s", ct->id);
-	return file_write_all(fd, line, (size_t)n, "the process's record", e);
+	return 0;
 }
 
 int state_remove(struct container *ct, struct error *e)
 {
-	static const char *const oci[] = { "init", "exec.fifo", "result.fifo", "state.json", NULL };
-	static const char *const image[] = { "init", "config.json", "state.json", NULL };
-	static const char *const kept[] = { "init", "config.json", "exit", "state.json", NULL };
+	static const char *const created[] = { INIT_FILE, "exec.fifo", "result.fifo", RECORD_FILE,
+					       NULL };
+	static const char *const image[] = { INIT_FILE, "config.json", RECORD_FILE, NULL };
+	static const char *const kept[] = { INIT_FILE, "config.json", EXIT_FILE, RECORD_FILE,
+					    NULL };
+	static const char *const running[] = { INIT_FILE, RECORD_FILE, NULL };
 	const struct container_record *r = ct->record;
-	const char *const *file = !r || !r->image ? oci : r->slot ? kept : image;
-	_cleanup_fd_ int parent = open(ct->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *const *file = r && r->image	 ? (r->slot ? kept : image)
+				  : ct->has_fifo ? created
+						 : running;
+	char name[3 + ID_MAX + 1];
+	_cleanup_fd_ int parent = -1;
 
-	if (parent < 0)
-		return err_sys(e, errno, "open %s", ct->root);
 	for (; *file; file++)
 		unlinkat(ct->dir_fd, *file, 0);
-	if (unlinkat(parent, ct->id, AT_REMOVEDIR) == 0 || errno == ENOENT)
+	snprintf(name, sizeof(name), "../%s", ct->id);
+	if (unlinkat(ct->dir_fd, name, AT_REMOVEDIR) == 0)
 		return 0;
+	/* Something else is in it, left by a crash; or it is gone. */
+	parent = open(ct->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (parent < 0)
+		return err_sys(e, errno, "open %s", ct->root);
 	return file_remove_tree(parent, ct->id, e);
 }
 

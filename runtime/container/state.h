@@ -2,7 +2,7 @@
  * A container on disk: ROOT/ID with
  *   state.json   what create knew, written before the first side effect, never changed
  *   config.json  image mode: the specification, for exec (an OCI bundle's is in state.json)
- *   init         "PID STARTTIME", once the first process exists
+ *   init         a link to "PID STARTTIME", once the first process exists
  *   exec.fifo    until start: the first process waits on it; with it result.fifo
  *   notify/      with NOTIFY_SOCKET: what the container has as /run/notify (notify.h)
  *   exit         detached, image mode: the exit code, once there is one; locked by the mrun that

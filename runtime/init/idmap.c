@@ -19,6 +19,7 @@
 #include "runtime/init/host_program.h"
 
 #define SUBID_MAX_SIZE (4u * 1024 * 1024)
+#define MAP_RECORD 64 /* a line of a map has three numbers of ten digits */
 
 /* The user's name in the host's /etc/passwd: subuid(5) lists names or numbers. */
 static const char *passwd_name(struct arena *a, uid_t uid)
@@ -99,7 +100,7 @@ static bool range_mapped_here(struct arena *a, const char *file, uint32_t first,
 	struct error ignored;
 	char *text, *save = NULL;
 
-	if (file_read(a, AT_FDCWD, file, 65536, &text, NULL, &ignored) < 0)
+	if (file_read_proc(a, file, MAP_RECORD, 65536, &text, &ignored) < 0)
 		return true;
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		uint32_t m[3]; /* inside, outside, how many */
@@ -113,7 +114,11 @@ static bool range_mapped_here(struct arena *a, const char *file, uint32_t first,
 
 bool idmap_in_user_namespace(struct arena *a)
 {
-	return !range_mapped_here(a, "/proc/self/uid_map", 0, UINT32_MAX);
+	static enum { UNKNOWN, NO, YES } known;
+
+	if (known == UNKNOWN)
+		known = range_mapped_here(a, "/proc/self/uid_map", 0, UINT32_MAX) ? NO : YES;
+	return known == YES;
 }
 
 /* The ids that this namespace maps, one to one, for root inside a container. The kernel takes no
@@ -124,7 +129,7 @@ static void add_mapped_here(struct arena *a, const char *file, struct oci_id_map
 	struct error ignored;
 	char *text = NULL, *save = NULL;
 
-	if (file_read(a, AT_FDCWD, file, 65536, &text, NULL, &ignored) < 0)
+	if (file_read_proc(a, file, MAP_RECORD, 65536, &text, &ignored) < 0)
 		text = arena_strdup(a, "0 0 1");
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		uint32_t m[3]; /* inside, outside, how many */
