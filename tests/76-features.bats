@@ -273,4 +273,5 @@ tmp_options() { # OPTION…
 	[ -e /sys/module/apparmor ] || refuses '.process.apparmorProfile = "x"' process.apparmorProfile
 	enabled selinux
 	[ -e /sys/fs/selinux/enforce ] || refuses '.process.selinuxLabel = "x"' process.selinuxLabel
+	[ -e /sys/fs/selinux/enforce ] || refuses '.linux.mountLabel = "x"' linux.mountLabel
 }

@@ -27,6 +27,7 @@
 #include "runtime/container/launch.h"
 #include "runtime/container/log.h"
 #include "runtime/container/terminal.h"
+#include "runtime/init/attributes.h"
 #include "runtime/init/process.h"
 #include "runtime/init/seccomp_notify.h"
 #include "runtime/init/sync.h"
@@ -190,6 +191,7 @@ static int plan_process(struct exec *x, const struct oci_process *s, struct erro
 	pp->user = x->o->user;
 	pp->group_add = x->o->group_add;
 	pp->set_home = true;
+	pp->label_late = attributes_label_late(x->spec);
 	pp->existing_cwd = true;
 	pp->preserve_fds = x->o->preserve_fds;
 	pp->personality_spec = l->personality;

@@ -143,6 +143,12 @@ int explain_exec(const char *program, const struct shim_report *r, struct error 
 	char interp[256];
 	uint16_t machine;
 
+	if (r->label) {
+		err_sys(e, r->err, "set the security label of %s through the container's /proc",
+			program);
+		return err_hint(e, "a seccomp profile must allow openat2(2), and nothing may be "
+				   "mounted there");
+	}
 	err_sys(e, r->err, "exec %s", program);
 	e->exit_code = r->err == ENOENT ? ERR_EXIT_NOT_FOUND : ERR_EXIT_NOT_EXEC;
 	if (r->err == ENOENT) {

@@ -124,6 +124,7 @@ static int plan_process(struct launch *l, struct error *e)
 	pp->group_add = l->o->group_add;
 	pp->set_home = true;
 	pp->init = l->o->init;
+	pp->label_late = attributes_label_late(s);
 	pp->preserve_fds = l->o->preserve_fds;
 	pp->personality_spec = s->linux_->personality;
 	pp->memory_policy_spec = s->linux_->memory_policy;

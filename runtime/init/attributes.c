@@ -69,15 +69,58 @@ static int write_proc(int proc, const char *file, const char *value, struct erro
 	return file_write_existing(proc, file, value, e);
 }
 
-/* AppArmor's newer directory, then the shared one. */
-static int set_label(int proc, const char *label, bool apparmor, struct error *e)
+/* Where the label of the next execve is written: AppArmor's newer directory, else the shared one.
+ */
+static const char *label_file(int proc, bool apparmor)
+{
+	return apparmor && faccessat(proc, "self/attr/apparmor/exec", F_OK, 0) == 0
+		       ? "self/attr/apparmor/exec"
+		       : "self/attr/exec";
+}
+
+/* Whether the kernel takes LABEL, without setting it. */
+static int check_label(int proc, const char *label, bool apparmor, struct error *e)
 {
 	char value[4200];
 
-	snprintf(value, sizeof(value), "%s%s", apparmor ? "exec " : "", label);
-	if (apparmor && faccessat(proc, "self/attr/apparmor/exec", F_OK, 0) == 0)
-		return write_proc(proc, "self/attr/apparmor/exec", value, e);
-	return write_proc(proc, "self/attr/exec", value, e);
+	if (apparmor) {
+		snprintf(value, sizeof(value), "permprofile %s", label);
+		return write_proc(proc,
+				  faccessat(proc, "self/attr/apparmor/current", F_OK, 0) == 0
+					  ? "self/attr/apparmor/current"
+					  : "self/attr/current",
+				  value, e);
+	}
+	if (write_proc(proc, "self/attr/exec", label, e) < 0)
+		return -1;
+	return write_proc(proc, "self/attr/exec", "\n", e);
+}
+
+static int set_label(struct process_plan *p, int proc, const char *label, bool apparmor,
+		     struct error *e)
+{
+	const char *file = label_file(proc, apparmor);
+	char value[4300];
+
+	if (!p->label_late) {
+		snprintf(value, sizeof(value), "%s%s", apparmor ? "exec " : "", label);
+		return write_proc(proc, file, value, e);
+	}
+	if (check_label(proc, label, apparmor, e) < 0)
+		return -1;
+	p->label_file = file;
+	p->label_prefix = apparmor ? "exec " : "";
+	p->label = label;
+	return 0;
+}
+
+bool attributes_label_late(const struct oci_spec *spec)
+{
+	for (size_t i = 0; i < spec->mounts_len; i++)
+		if (str_eq(spec->mounts[i].destination, "/proc") &&
+		    str_eq(spec->mounts[i].type, "proc"))
+			return true;
+	return false;
 }
 
 int attributes_oom_score(const struct process_plan *p, int proc, pid_t pid, struct error *e)
@@ -96,22 +139,32 @@ int attributes_oom_score(const struct process_plan *p, int proc, pid_t pid, stru
 	return (e->code == EACCES || e->code == EPERM) ? 0 : err_wrap(e, "process.oomScoreAdj");
 }
 
-int attributes_write_proc(const struct process_plan *p, int proc, struct error *e)
+/* Compiled in, AppArmor is there also where another module runs. */
+static bool apparmor_runs(void)
+{
+	_cleanup_fd_ int fd = open("/sys/module/apparmor/parameters/enabled", O_RDONLY | O_CLOEXEC);
+	char c;
+
+	return fd >= 0 && read(fd, &c, 1) == 1 && c == 'Y';
+}
+
+int attributes_write_proc(struct process_plan *p, int proc, struct error *e)
 {
 	const struct oci_process *s = p->spec;
 
-	if (s->apparmor_profile && *s->apparmor_profile &&
-	    !str_eq(s->apparmor_profile, "unconfined")) {
-		if (access("/sys/module/apparmor/parameters/enabled", F_OK) != 0)
+	if (s->apparmor_profile && *s->apparmor_profile) {
+		if (!apparmor_runs() && str_eq(s->apparmor_profile, "unconfined"))
+			return 0;
+		if (!apparmor_runs())
 			return err_msg(e, "process.apparmorProfile: this kernel has no AppArmor");
-		if (set_label(proc, s->apparmor_profile, true, e) < 0)
-			return err_wrap(e, "process.apparmorProfile");
+		if (set_label(p, proc, s->apparmor_profile, true, e) < 0)
+			return err_wrap(e, "process.apparmorProfile '%s'", s->apparmor_profile);
 	}
 	if (s->selinux_label && *s->selinux_label) {
 		if (access("/sys/fs/selinux/enforce", F_OK) != 0)
 			return err_msg(e, "process.selinuxLabel: SELinux is not enabled here");
-		if (set_label(proc, s->selinux_label, false, e) < 0)
-			return err_wrap(e, "process.selinuxLabel");
+		if (set_label(p, proc, s->selinux_label, false, e) < 0)
+			return err_wrap(e, "process.selinuxLabel '%s'", s->selinux_label);
 	}
 	return 0;
 }

@@ -9,8 +9,11 @@
  * host's /proc. Of a container's first process only its parent may set it: in a user namespace that
  * process has changed its user, and its files in /proc are root's then. It survives a fork. */
 int attributes_oom_score(const struct process_plan *p, int proc, pid_t pid, struct error *e);
-/* Security labels of the calling process, likewise. */
-int attributes_write_proc(const struct process_plan *p, int proc, struct error *e);
+/* The security label of the calling process for its next execve, likewise; or, with p->label_late,
+ * only a check that the kernel knows it, and p->label for the shim (shim.h). */
+int attributes_write_proc(struct process_plan *p, int proc, struct error *e);
+/* Whether the container has a /proc by which the shim can set a label. */
+bool attributes_label_late(const struct oci_spec *spec);
 /* All the others, on the calling process. */
 int attributes_apply(const struct process_plan *p, struct error *e);
 

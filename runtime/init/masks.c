@@ -43,6 +43,7 @@ struct cover {
 	int null_tree; /* a read-only clone of it that has no place yet */
 	int proc_fd;   /* the container's /proc if that is a procfs */
 	bool proc_tried;
+	const char *tmpfs_data;
 };
 
 static int readonly_tree(int dir, const char *name, int flags)
@@ -120,7 +121,7 @@ static int mask_any(struct cover *c, const char *path, struct error *e)
 		if (fchdir(target) < 0)
 			return err_sys(e, errno, "mask %s: enter it", path);
 		if (mount("tmpfs", ".", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-			  "size=0k,nr_inodes=1") < 0)
+			  c->tmpfs_data) < 0)
 			return err_sys(e, errno, "mask %s", path);
 		return 0;
 	}
@@ -191,6 +192,7 @@ int masks_apply(const struct init_plan *p, int rootfd, struct error *e)
 	struct cover c = { .rootfd = rootfd, .null_fd = -1, .null_tree = -1, .proc_fd = -1 };
 	int r = 0;
 
+	c.tmpfs_data = plan_mount_data(p, "size=0k,nr_inodes=1");
 	for (size_t i = 0; r == 0 && l->readonly_paths && l->readonly_paths[i]; i++)
 		if (!listed_before(l->readonly_paths, i))
 			r = make_readonly(&c, l->readonly_paths[i], e);

@@ -182,6 +182,40 @@ static int open_source(struct init_plan *p, struct mount_plan *m, size_t i, stru
 	return 0;
 }
 
+const char *plan_mount_data(const struct init_plan *p, const char *data)
+{
+	const char *label = p->spec->linux_->mount_label;
+
+	if (!label || !*label)
+		return data;
+	return arena_printf(p->arena, "%s%scontext=\"%s\"", data ? data : "", data ? "," : "",
+			    label);
+}
+
+/* proc, sysfs, mqueue and the cgroup trees have labels of the policy's own (runc gives those none
+ * either). */
+static bool takes_label(const char *fstype)
+{
+	static const char *const own[] = { "proc", "sysfs", "mqueue", "cgroup", "cgroup2" };
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (str_eq(fstype, own[i]))
+			return false;
+	return true;
+}
+
+/* A quotation mark would end the label's, and what follows would be options. */
+static int check_mount_label(const char *label, struct error *e)
+{
+	if (!label || !*label)
+		return 0;
+	if (strchr(label, '"') || strchr(label, '\\'))
+		return err_msg(e, "linux.mountLabel: '%s' is not a label", label);
+	if (access("/sys/fs/selinux/enforce", F_OK) != 0)
+		return err_msg(e, "linux.mountLabel: SELinux is not enabled here");
+	return 0;
+}
+
 static int plan_mount(struct init_plan *p, struct mount_plan *m, size_t i, struct error *e)
 {
 	const struct oci_mount *s = m->spec;
@@ -211,6 +245,8 @@ static int plan_mount(struct init_plan *p, struct mount_plan *m, size_t i, struc
 		m->idmap = false; /* nothing to map, and inside a container it could not be had */
 	if (str_eq(m->dest, "/"))
 		return err_msg(e, "mounts[%zu].destination: the root itself cannot be covered", i);
+	if (m->fstype && !(m->flags & MS_REMOUNT) && takes_label(m->fstype))
+		m->data = plan_mount_data(p, m->data);
 	return parent_opens(p, m) ? open_source(p, m, i, e) : 0;
 }
 
@@ -251,7 +287,7 @@ int plan_make(struct init_plan *p, struct error *e)
 {
 	const struct oci_spec *s = p->spec;
 
-	if (plan_namespaces(p, e) < 0)
+	if (check_mount_label(s->linux_->mount_label, e) < 0 || plan_namespaces(p, e) < 0)
 		return -1;
 	if (p->options->idmap) {
 		p->idmap = *p->options->idmap;

@@ -67,6 +67,10 @@ struct process_plan {
 	int personality;	     /* -1: leave */
 	int preserve_fds;	     /* descriptors from 3 on that stay open */
 	int shim_fd;		     /* sealed memory file with the shim */
+	bool label_late;	     /* the shim sets the label, through the container's /proc */
+	const char *label_file;	     /* then: the file below that /proc; NULL: no label */
+	const char *label_prefix, *label; /* and what is written there */
+	int label_proc;			  /* and that /proc */
 	struct oci_personality *personality_spec;
 	struct oci_memory_policy *memory_policy_spec;
 	struct strlist warnings;  /* for the log */
@@ -113,6 +117,9 @@ struct init_plan {
  * Not one of the host's peers any more: what the container mounts on it would appear on the host.
  * -1 with errno. */
 int plan_open_tree(const struct init_plan *p, const char *path, unsigned flags);
+
+/* The options DATA of a new file system (may be NULL) and linux.mountLabel as SELinux takes it. */
+const char *plan_mount_data(const struct init_plan *p, const char *data);
 
 /* Fills the plan's mounts, process part and flags from the specification. Descriptors it opens
  * are close-on-exec and die with the process. */

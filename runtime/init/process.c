@@ -105,7 +105,7 @@ static void join_session_keyring(const struct process_plan *p)
 			0, 0);
 }
 
-int process_prepare(const struct process_plan *p, int proc, struct error *e)
+int process_prepare(struct process_plan *p, int proc, struct error *e)
 {
 	if (p->session_keyring)
 		join_session_keyring(p);
@@ -352,6 +352,8 @@ int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const
 	*ret_notify = -1;
 	if (resolve_user(a, p, e) < 0 || (needs_proc(p) && check_proc(e) < 0))
 		return -1;
+	if (p->label_file && (p->label_proc = process_open_proc(e)) < 0)
+		return err_wrap(e, "set the security label");
 	/* Before the change of user, who may not be allowed to make it; else after it, since root
 	 * of a user namespace may not be allowed to enter what the user owns. */
 	in_cwd = enter_cwd(p, !p->existing_cwd, e) == 0;
@@ -382,14 +384,21 @@ int process_exec(struct arena *a, const struct process_plan *p, const char *path
 		 struct error *e)
 {
 	size_t n = str_list_len(p->args);
-	char **argv = ARENA_ARRAY(a, n + 2, char *);
+	char **argv = ARENA_ARRAY(a, n + 3, char *);
+	bool label = p->label_file != NULL;
 
-	argv[0] = arena_printf(a, "%c:%d:%s", p->init ? SHIM_INIT : SHIM_PLAIN, report_fd, path);
-	memcpy(argv + 1, p->args, n * sizeof(char *));
+	argv[0] = arena_printf(a, "%c%s:%d:%s", p->init ? SHIM_INIT : SHIM_PLAIN,
+			       label ? SHIM_LABEL : "", report_fd, path);
+	if (label)
+		argv[1] = arena_printf(a, "%d:%s:%s%s", p->label_proc, p->label_file,
+				       p->label_prefix, p->label);
+	memcpy(argv + 1 + label, p->args, n * sizeof(char *));
 	/* Everything else goes: the caller may have left descriptors open (CVE-2024-21626). */
 	if (syscall(SYS_close_range, 3U + (unsigned)p->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return err_sys(e, errno, "close_range");
 	fcntl(report_fd, F_SETFD, 0);
+	if (label)
+		fcntl(p->label_proc, F_SETFD, 0);
 	if (needs_proc(p))
 		execve(path_of_fd(p->shim_fd), argv, p->env);
 	else

@@ -14,7 +14,7 @@ void process_reset_signals(bool dispositions);
  * host's /proc, what the kernel wants set from there (oom_score_adj, AppArmor and SELinux for the
  * next execve). PROC is a verified descriptor of it; -1: that part was done already, by a process
  * that we are a fork of. */
-int process_prepare(const struct process_plan *p, int proc, struct error *e);
+int process_prepare(struct process_plan *p, int proc, struct error *e);
 
 /* Inside the container: user, working directory, capabilities, no_new_privs, filter. Returns the
  * seccomp notify descriptor in *ret_notify (-1: none), and the file to execute in *ret_path. */

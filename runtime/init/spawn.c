@@ -117,7 +117,7 @@ static int join_all(const struct init_plan *p, struct error *e)
 }
 
 /* The labels first: afterwards they are not ours to write any more. */
-static int hide(const struct init_plan *p, struct error *e)
+static int hide(struct init_plan *p, struct error *e)
 {
 	_cleanup_fd_ int proc = process_open_proc(e);
 

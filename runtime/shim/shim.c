@@ -10,6 +10,7 @@
 #include <asm/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <linux/sched.h>
 #include <linux/signal.h>
 #include <linux/wait.h>
@@ -66,6 +67,54 @@ static _Noreturn void leave(int code)
 		SYS(exit_group, code, 0, 0, 0);
 }
 
+static int number(char **p)
+{
+	int n = 0;
+
+	for (; **p >= '0' && **p <= '9'; (*p)++)
+		n = n * 10 + (**p - '0');
+	(*p)++;
+	return n;
+}
+
+static _Noreturn void fail_label(int fd, long err)
+{
+	struct shim_report report;
+
+	report.err = (int)-err;
+	report.label = 1;
+	report.head_len = 0;
+	SYS(write, fd, &report, sizeof(report), 0);
+	leave(126);
+}
+
+/* The procfs is the container's: who may mount there could have put a file of his own over ours,
+ * which would swallow the label (CVE-2025-52881). */
+static void set_label(char *p, int report)
+{
+	struct open_how how;
+	int proc = number(&p);
+	char *file = p;
+	long fd, len, n;
+
+	while (*p != ':')
+		p++;
+	*p++ = 0;
+	for (len = 0; p[len];)
+		len++;
+	how.flags = O_WRONLY | O_CLOEXEC;
+	how.mode = 0;
+	how.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH;
+	fd = SYS(openat2, proc, file, &how, sizeof(how));
+	if (fd < 0)
+		fail_label(report, fd);
+	n = SYS(write, fd, p, len, 0);
+	if (n != len)
+		fail_label(report, n < 0 ? n : -EIO);
+	SYS(close, fd, 0, 0, 0);
+	SYS(close, proc, 0, 0, 0);
+}
+
 static _Noreturn void fail(const char *path, int fd, long err)
 {
 	struct shim_report report; /* on the stack: the program has no writable segment */
@@ -73,6 +122,7 @@ static _Noreturn void fail(const char *path, int fd, long err)
 	long n = 0;
 
 	report.err = (int)-err;
+	report.label = 0;
 	if (file >= 0)
 		n = SYS(pread64, file, report.head, SHIM_HEAD_MAX, 0);
 	report.head_len = n > 0 ? (int)n : 0;
@@ -122,19 +172,20 @@ _Noreturn void shim_main(long *stack)
 	long argc = stack[0];
 	char **argv = (char **)(stack + 1), **envp = argv + argc + 1;
 	char *p = argv[0];
-	char mode;
-	int fd = 0;
+	char mode = *p;
+	int label, fd;
 
+	label = mode && p[1] == SHIM_LABEL[0];
 	/* Not from mrun: an image's entry point of /proc/self/exe. */
-	if (argc < 2 || !p[0] || p[1] != ':')
+	if (argc < 2 + label || !mode || p[1 + label] != ':')
 		leave(125);
-	mode = *p;
-	for (p += 2; *p >= '0' && *p <= '9'; p++)
-		fd = fd * 10 + (*p - '0');
-	p++;
+	p += 2 + label;
+	fd = number(&p);
 	/* The program must not get it: it leads to mrun. */
 	/* It came through the execve that started us; through the next one it must not go. */
 	SYS(fcntl, fd, F_SETFD, FD_CLOEXEC, 0);
+	if (label)
+		set_label(*++argv, fd);
 	if (mode == SHIM_INIT)
 		leave(be_init(p, fd, argv + 1, envp));
 	fail(p, fd, SYS(execve, p, argv + 1, envp, 0));

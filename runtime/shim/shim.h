@@ -10,6 +10,11 @@
  *
  * argv of the shim: [0] "FLAGS:FD:PATH", then the container's argv. FD is where a failure is
  * reported as struct shim_report; it is close-on-exec and vanishes when the program starts.
+ *
+ * With SHIM_LABEL behind the mode, [1] is "PROC:FILE:TEXT": TEXT is written to FILE below the
+ * procfs PROC, which sets the security label for the next execve. Not before the shim: AppArmor and
+ * SELinux would then ask whether the label may execute a memory file and, a second time, the
+ * program.
  */
 #ifndef MRUN_RUNTIME_SHIM_SHIM_H
 #define MRUN_RUNTIME_SHIM_SHIM_H
@@ -17,7 +22,8 @@
 #define SHIM_HEAD_MAX 4096
 
 struct shim_report {
-	int err;		  /* errno of execve(2) */
+	int err;		  /* errno of execve(2), or of setting the label */
+	int label;		  /* it was the label */
 	int head_len;		  /* bytes of the file that follow, 0 when it can't be read */
 	char head[SHIM_HEAD_MAX]; /* start of the file, for the reason: ELF interpreter, machine */
 };
@@ -25,6 +31,7 @@ struct shim_report {
 /* FLAGS */
 #define SHIM_INIT 'i' /* stay as pid 1: run the program as a child, forward signals, reap */
 #define SHIM_PLAIN 'p'
+#define SHIM_LABEL "l" /* behind the mode: a label comes with it */
 
 #ifndef SHIM_ITSELF
 extern const unsigned char shim_program[];
