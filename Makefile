@@ -169,10 +169,11 @@ $(BUILD)/tests/cgroup-tool: tests/unit/cgroup_tool.c $(CORE_TEST_OBJ)
 	@mkdir -p $(dir $@)
 	$(say) TEST $@
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(CORE_TEST_OBJ) $(CORE_LIBS)
-$(BUILD)/tests/probe: tests/probe/probe.c tests/probe/json.h
+PROBE_SRC := $(wildcard tests/probe/probe*.c)
+$(BUILD)/tests/probe: $(PROBE_SRC) tests/probe/probe.h tests/probe/json.h
 	@mkdir -p $(dir $@)
 	$(say) TEST $@
-	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -I. -Wall -Wextra -static -o $@ $<
+	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -I. -Wall -Wextra -static -o $@ $(PROBE_SRC)
 $(BUILD)/tests/syscalls $(BUILD)/tests/filter $(BUILD)/tests/notify: $(BUILD)/tests/%: tests/probe/%.c
 	@mkdir -p $(dir $@)
 	$(say) TEST $@
@@ -185,8 +186,7 @@ $(ATTACKS): $(BUILD)/tests/attack-%: tests/probe/attack-%.c
 	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -I. -Wall -Wextra -static -o $@ $<
 .PHONY: tests-build
 tests-build: all $(ATTACKS) $(BUILD)/completion/table $(UNIT) \
-	$(if $(wildcard tests/probe/probe.c),$(BUILD)/tests/probe) \
-	$(BUILD)/tests/syscalls $(BUILD)/tests/filter $(BUILD)/tests/notify \
+	$(BUILD)/tests/probe $(BUILD)/tests/syscalls $(BUILD)/tests/filter $(BUILD)/tests/notify \
 	$(BUILD)/tests/cgroup-tool
 
 .PHONY: deps-test
