@@ -475,22 +475,41 @@ same_as_init() { # PID
 	[[ $output != *"mrun version"* ]]
 }
 
-@test "200 times: nothing is left behind, in the container or around it" {
+# MRUN_TEST_EXECS=10000 for the full number, some minutes.
+@test "exec again and again: nothing is left behind, in the container or around it" {
 	need_root
-	bundle b '.process.args = ["/bin/sleep", "1000"]'
+	local i n=${MRUN_TEST_EXECS:-200} how=(
+		'/bin/true'
+		'-t /bin/true' # a terminal
+		'-d --preserve-fds 1 /bin/true'
+		'/no/such/program'
+	)
+	bundle b '.process.args = ["/bin/sleep", "100000"]'
 	"$MRUN" run --pid-file init --bundle b "$ID" </dev/null >log 2>&1 3>&- &
 	parent=$!
 	for _ in {1..100}; do [ -s init ] && x "$ID" true </dev/null 2>/dev/null && break; sleep 0.05; done
 	count() {
-		echo "$(find "/proc/$parent/fd" "/proc/$(cat init)/fd" -mindepth 1 | wc -l) $(wc -l <"/proc/$(cat init)/mountinfo")" \
-			"$("$MRUN" ps --format json "$ID" | jq length) $(grep -E 'VmRSS' "/proc/$parent/status" "/proc/$(cat init)/status" | cut -d: -f3 | tr -d ' \n')" \
-			"$(find "$XDG_RUNTIME_DIR" | wc -l)"
+		# Detached ones may not have ended yet.
+		for _ in {1..100}; do [ "$("$MRUN" ps --format json "$ID" | jq length)" -eq 1 ] && break; sleep 0.05; done
+		echo "descriptors $(find "/proc/$parent/fd" "/proc/$(cat init)/fd" -mindepth 1 | wc -l)" \
+			"mounts $(wc -l <"/proc/$(cat init)/mountinfo")" \
+			"processes $("$MRUN" ps --format json "$ID" | jq length)" \
+			"RSS $(grep -E 'VmRSS' "/proc/$parent/status" "/proc/$(cat init)/status" | tr -s ' \t' ' ' | cut -d' ' -f2 | tr '\n' ' ')" \
+			"files $(find "$XDG_RUNTIME_DIR" | wc -l) cgroups $(find /sys/fs/cgroup -path "*$ID*" -type d | wc -l)" \
+			"keyrings $(grep -c "_ses.$ID" /proc/keys) sockets $(wc -l <"/proc/$(cat init)/net/unix")"
 	}
+	one() {
+		# shellcheck disable=SC2086 # options
+		(cd b && exec "$MRUN" exec ${how[$1]%%/*} "$ID" /${how[$1]#*/}) </dev/null 3</dev/null >out 2>&1
+	}
+	for i in "${!how[@]}"; do one "$i" || true; done
 	before=$(count)
-	for i in {1..200}; do
-		"$MRUN" exec "$ID" true </dev/null || { echo "$i"; false; }
+	for ((i = 0; i < n; i++)); do
+		one $((i % 4)) || [ $((i % 4)) -eq 3 ] || { echo "$i: $(cat out)"; false; }
 	done
-	[ "$(count)" = "$before" ]
+	after=$(count)
+	echo "# after $n: $after" >&3
+	[ "$after" = "$before" ] || { echo "before: $before"; false; }
 	"$MRUN" kill "$ID" KILL
 	wait $parent || true
 }

@@ -144,7 +144,7 @@ notify_detached() {
 
 @test "run in the foreground: everything from the beginning to the end, with mrun's own pid" {
 	need_root
-	service . 'READY=1' 'RELOADING=1\nMONOTONIC_USEC=5' 'READY=1' WATCHDOG=1 barrier 'STOPPING=1\nSTATUS=bye'
+	service . 'READY=1' 'RELOADING=1\nMONOTONIC_USEC=5' 'READY=1' WATCHDOG=1 barrier STATUS=1 STATUS=2 STATUS=3 STATUS=4 'STOPPING=1\nSTATUS=bye'
 	listen "@$ID"
 	NOTIFY_SOCKET=@$ID timeout 60 "$MRUN" run --bundle b "$ID" </dev/null >out 2>&1 3>&- &
 	run=$!
@@ -155,8 +155,8 @@ notify_detached() {
 	[ "$(cat out)" = released ]
 	[[ "$(sed -n 2p heard)" =~ ^READY=1\|MAINPID=[0-9]+\|\ $ ]]
 	[ "$(sed -n 3p heard)" = "RELOADING=1|MONOTONIC_USEC=5| " ]
-	[ "$(sed -n 5,6p heard | tr -d '\n')" = "WATCHDOG=1| STOPPING=1|STATUS=bye| " ]
-	[ "$(wc -l <heard)" -eq 6 ]
+	[ "$(sed -n 5,10p heard | tr -d '\n')" = "WATCHDOG=1| STATUS=1| STATUS=2| STATUS=3| STATUS=4| STOPPING=1|STATUS=bye| " ]
+	[ "$(wc -l <heard)" -eq 10 ]
 }
 
 @test "a container has no say in what is systemd's: MAINPID, descriptors, other words" {

@@ -117,7 +117,7 @@ static int attend(struct container_options *o, struct launched *l, bool oci, str
 		f.sink_ctx = o->stay->ctx;
 		f.quiet = true;
 	} else if (l->master >= 0) {
-		terminal_copy_size(STDIN_FILENO, l->master);
+		terminal_copy_size(l->master);
 		if (f.pass_stdin && terminal_raw(STDIN_FILENO, oci, e) < 0)
 			return -1;
 	}

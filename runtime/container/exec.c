@@ -175,7 +175,7 @@ static void plan_terminal(struct exec *x, const struct oci_process *s)
 	if (s->console_size) {
 		p->console.rows = (unsigned short)s->console_size->height;
 		p->console.cols = (unsigned short)s->console_size->width;
-	} else if (s->terminal && ioctl(STDIN_FILENO, TIOCGWINSZ, &w) == 0) {
+	} else if (s->terminal && terminal_size(&w)) {
 		p->console.rows = w.ws_row;
 		p->console.cols = w.ws_col;
 	}
@@ -426,7 +426,7 @@ static int attend(struct exec *x, struct error *e)
 	int code;
 
 	if (x->master >= 0) {
-		terminal_copy_size(STDIN_FILENO, x->master);
+		terminal_copy_size(x->master);
 		if (terminal_raw(STDIN_FILENO, true, e) < 0)
 			return -1;
 	}

@@ -14,6 +14,8 @@
 #include "oci/base/quiet.h"
 #include "runtime/container/terminal.h"
 
+#define LAST_WORDS 512 /* messages: the kernel's default holds 10 (net.unix.max_dgram_qlen) */
+
 static void passed_on(sigset_t *set)
 {
 	sigfillset(set);
@@ -72,7 +74,7 @@ static bool reap(pid_t pid, int *status)
 static void handle(int sig, pid_t pid, const struct foreground *f, struct interrupts *in)
 {
 	if (sig == SIGWINCH && f->master >= 0) {
-		terminal_copy_size(STDIN_FILENO, f->master);
+		terminal_copy_size(f->master);
 		return;
 	}
 	if (sig == SIGPIPE || sig == SIGURG)
@@ -97,6 +99,23 @@ static int next_signal(int sigs, const sigset_t *set)
 		return sigwaitinfo(set, NULL);
 	n = read(sigs, &si, sizeof(si));
 	return n == sizeof(si) ? (int)si.ssi_signo : -1;
+}
+
+/* What the container has written and nobody read yet: until it is read, or we are told to end. */
+static void deliver_rest(int sigs, const sigset_t *set, struct relay *r)
+{
+	while (relay_rest(r)) {
+		struct pollfd p[2] = { { sigs, POLLIN, 0 }, { r->out_fd, POLLOUT, 0 } };
+		int sig;
+
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return;
+		if (p[1].revents)
+			relay_write(r);
+		sig = p[0].revents ? next_signal(sigs, set) : 0;
+		if (sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT)
+			return;
+	}
 }
 
 /* SIGS is -1 where there is nothing but signals to wait for. */
@@ -138,7 +157,10 @@ static int loop(int sigs, const sigset_t *set, pid_t pid, struct relay *r,
 		if (!reap(pid, &status))
 			continue;
 		if (r)
-			relay_drain(r);
+			deliver_rest(sigs, set, r);
+		/* Its last words; no more than a socket holds. */
+		for (int i = 0; f->notify && i < LAST_WORDS; i++)
+			notify_forward(f->notify);
 		return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 	}
 }
@@ -148,6 +170,7 @@ int foreground_wait(pid_t pid, const struct foreground *f, struct error *e)
 	_cleanup_fd_ int sigs = -1;
 	struct relay r;
 	sigset_t set;
+	int code;
 
 	relay_init(&r, f->master, f->pass_stdin);
 	r.sink = f->sink;
@@ -156,5 +179,7 @@ int foreground_wait(pid_t pid, const struct foreground *f, struct error *e)
 	if ((f->master >= 0 || f->quiet || f->notify) &&
 	    (sigs = signalfd(-1, &set, SFD_CLOEXEC)) < 0)
 		return err_sys(e, errno, "signalfd");
-	return loop(sigs, &set, pid, f->master >= 0 ? &r : NULL, f, e);
+	code = loop(sigs, &set, pid, f->master >= 0 ? &r : NULL, f, e);
+	relay_close(&r);
+	return code;
 }

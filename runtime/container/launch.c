@@ -27,6 +27,7 @@
 #include "runtime/container/fuse.h"
 #include "runtime/container/oom.h"
 #include "runtime/container/record.h"
+#include "runtime/container/terminal.h"
 #include "runtime/init/attributes.h"
 #include "runtime/init/hooks.h"
 #include "runtime/init/init.h"
@@ -139,7 +140,7 @@ static int plan_process(struct launch *l, struct error *e)
 	} else if (p->terminal) {
 		struct winsize w;
 
-		if (ioctl(STDIN_FILENO, TIOCGWINSZ, &w) == 0) {
+		if (terminal_size(&w)) {
 			p->rows = w.ws_row;
 			p->cols = w.ws_col;
 		}

@@ -4,11 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
+
+#include "oci/base/file.h"
 
 /* One terminal a program: what it was like, for the ways out that know nothing of the container. */
 static struct termios saved;
@@ -21,8 +25,17 @@ void terminal_restore(void)
 	saved_fd = -1;
 }
 
+/* One of our own faults: as after any other way out, and then what the signal does anyway. */
+static void restore_and_die(int sig)
+{
+	terminal_restore();
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
 int terminal_raw(int fd, bool keep_output, struct error *e)
 {
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS };
 	struct termios t;
 
 	if (!isatty(fd))
@@ -33,25 +46,52 @@ int terminal_raw(int fd, bool keep_output, struct error *e)
 	cfmakeraw(&t);
 	if (keep_output)
 		t.c_oflag |= OPOST;
-	if (saved_fd < 0)
+	if (saved_fd < 0) {
 		atexit(terminal_restore);
+		for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+			signal(faults[i], restore_and_die);
+	}
 	saved_fd = fd;
 	if (tcsetattr(fd, TCSANOW, &t) < 0)
 		return err_sys(e, errno, "make the terminal raw");
 	return 0;
 }
 
-void terminal_copy_size(int fd, int master)
+bool terminal_size(struct winsize *ret)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (ioctl(fd, TIOCGWINSZ, ret) == 0)
+			return true;
+	return false;
+}
+
+void terminal_copy_size(int master)
 {
 	struct winsize w;
 
-	if (ioctl(fd, TIOCGWINSZ, &w) == 0)
+	if (terminal_size(&w))
 		ioctl(master, TIOCSWINSZ, &w);
+}
+
+/* Others have stdout open, too: what we set on it would hold for them. A terminal says that it can
+ * be written to when it has room for a single character. */
+static int open_stdout_anew(void)
+{
+	struct stat st;
+
+	if (fstat(STDOUT_FILENO, &st) < 0 || !(S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode)))
+		return -1;
+	return open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 void relay_init(struct relay *r, int master, bool use_stdin)
 {
 	r->master = master;
+	r->out_fd = master < 0 ? -1 : open_stdout_anew();
+	if (r->out_fd < 0)
+		r->out_fd = STDOUT_FILENO;
+	if (master >= 0)
+		fcntl(master, F_SETFL, O_NONBLOCK);
 	r->use_stdin = use_stdin;
 	r->stdin_open = r->master_open = true;
 	r->sink = NULL;
@@ -67,7 +107,7 @@ int relay_poll(struct relay *r, struct pollfd *p)
 	if (r->use_stdin && r->stdin_open && r->in.len == 0)
 		p[n++] = (struct pollfd){ STDIN_FILENO, POLLIN, 0 };
 	if (r->out.len)
-		p[n++] = (struct pollfd){ STDOUT_FILENO, POLLOUT, 0 };
+		p[n++] = (struct pollfd){ r->out_fd, POLLOUT, 0 };
 	else if (r->master_open)
 		master |= POLLIN;
 	if (r->in.len)
@@ -112,6 +152,11 @@ static void to_sink(struct relay *r)
 	r->out.len = 0;
 }
 
+void relay_write(struct relay *r)
+{
+	drain(&r->out, r->out_fd);
+}
+
 void relay_move(struct relay *r, const struct pollfd *p, int n)
 {
 	for (int i = 0; i < n; i++) {
@@ -127,8 +172,8 @@ void relay_move(struct relay *r, const struct pollfd *p, int n)
 					r->in.len = 1;
 				}
 			}
-		} else if (p[i].fd == STDOUT_FILENO && p[i].events == POLLOUT) {
-			drain(&r->out, STDOUT_FILENO);
+		} else if (p[i].fd == r->out_fd && p[i].events == POLLOUT) {
+			relay_write(r);
 		} else if (p[i].fd == r->master) {
 			if (p[i].revents & POLLOUT)
 				drain(&r->in, r->master);
@@ -140,25 +185,24 @@ void relay_move(struct relay *r, const struct pollfd *p, int n)
 	}
 }
 
-void relay_drain(struct relay *r)
+bool relay_rest(struct relay *r)
 {
-	r->use_stdin = false;
-	r->in.len = 0;
-	fcntl(r->master, F_SETFL, O_NONBLOCK);
-	while (r->out.len || r->master_open) {
-		struct pollfd p = { STDOUT_FILENO, POLLOUT, 0 };
+	while (!r->out.len && r->master_open) {
+		ssize_t n = read(r->master, r->out.data, sizeof(r->out.data));
 
-		if (!r->out.len) {
-			ssize_t n = read(r->master, r->out.data, sizeof(r->out.data));
-
-			if (n <= 0)
-				return;
-			r->out.start = 0;
-			r->out.len = (unsigned)n;
-			to_sink(r);
+		if (n < 0 && errno == EINTR)
 			continue;
-		}
-		if (poll(&p, 1, 10000) <= 0 || !drain(&r->out, STDOUT_FILENO))
-			return;
+		/* Others may keep it open: what is not there now is not waited for. */
+		r->master_open = n > 0;
+		r->out.start = 0;
+		r->out.len = n > 0 ? (unsigned)n : 0;
+		to_sink(r);
 	}
+	return r->out.len > 0;
+}
+
+void relay_close(struct relay *r)
+{
+	if (r->out_fd != STDOUT_FILENO)
+		fd_closep(&r->out_fd);
 }

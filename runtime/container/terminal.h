@@ -14,8 +14,12 @@
 int terminal_raw(int fd, bool keep_output, struct error *e);
 void terminal_restore(void);
 
-/* The window size of FD onto the terminal MASTER. */
-void terminal_copy_size(int fd, int master);
+struct winsize;
+/* The window size of the caller's terminal, which one of the standard streams is; false: none is.
+ */
+bool terminal_size(struct winsize *ret);
+/* The same onto the terminal MASTER. */
+void terminal_copy_size(int master);
 
 /* Both directions between the caller (stdin, stdout) and MASTER. A slow reader of stdout or a
  * container that does not read never blocks us: what cannot be written waits in a buffer, and
@@ -26,6 +30,7 @@ struct relay_buffer {
 };
 struct relay {
 	int master;
+	int out_fd; /* stdout, opened anew so that a write to it never blocks; or stdout itself */
 	bool use_stdin, stdin_open, master_open;
 	/* Takes what comes from MASTER in place of stdout; NULL: stdout. Never blocks for long. */
 	void (*sink)(void *ctx, const char *data, size_t len);
@@ -33,13 +38,17 @@ struct relay {
 	struct relay_buffer in, out;
 };
 struct pollfd;
-/* Without touching the buffers, which are eight pages. */
+/* MASTER is ours alone and becomes non-blocking. Without touching the buffers, which are eight
+ * pages. */
 void relay_init(struct relay *r, int master, bool use_stdin);
 /* Fills up to three entries; returns how many. */
 int relay_poll(struct relay *r, struct pollfd *p);
 /* Moves what can be moved after poll(2) filled N entries. */
 void relay_move(struct relay *r, const struct pollfd *p, int n);
-/* After the container's end: what is still in the terminal goes out, for a bounded time. */
-void relay_drain(struct relay *r);
+/* After the container's end: takes what is still in the terminal. True: something is to be written,
+ * when poll(2) of out_fd for POLLOUT says so, by relay_write(). */
+bool relay_rest(struct relay *r);
+void relay_write(struct relay *r);
+void relay_close(struct relay *r);
 
 #endif
