@@ -1,41 +1,86 @@
 /*
- * See stream.h. In order: the reader thread (blob bytes -> digest -> inflate -> ring), the digest
- * thread, the consumer. A buffer is used again when both have passed it. The attack met here is the
- * decompression bomb: what comes out is counted as it comes.
+ * See stream.h. In order: the reader thread (blob bytes -> inflate -> ring), the digest thread, the
+ * consumer. A buffer is used again when both have passed it. The blob's own bytes go to the digest
+ * thread by a ring of their own, since two sums side by side take little longer than one. The
+ * attack met here is the decompression bomb: what comes out is counted as it comes.
  */
 #include "oci/layer/stream.h"
 
 #include <errno.h>
-#include <nettle/sha2.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "oci/base/file.h"
 #include "oci/layer/inflate.h"
+#include "oci/layer/sha256.h"
 
 #define RING 16u
 #define BUF_SIZE ((size_t)128 * 1024)
+#define IN_RING ((uint64_t)1024 * 1024) /* bytes */
+/* Who has found nothing to do waits for this many buffers, so that threads wake each other seldom.
+ * The reader that waits leaves more than that to the others, so all never wait at once. */
+#define BATCH 4u
 
 struct stream {
 	struct stream_options o;
 	struct inflate *inflate;
-	struct sha256_ctx in_sum, out_sum;
+	struct sha256_sum in_sum, out_sum;
 	uint64_t in_bytes, out_bytes;
+	bool plain; /* not compressed: what comes out is the blob */
 
 	pthread_mutex_t mutex;
-	pthread_cond_t filled, freed;
+	pthread_cond_t freed, to_sum, to_use; /* the reader, the digest thread, the consumer wait */
 	/* Counts of buffers: made by the reader, digested, used by the consumer. */
 	uint64_t made, summed, used;
+	/* Bytes of the blob: read into IN, digested. Nothing of a plain one. */
+	uint64_t in_made, in_summed;
 	bool end;     /* no more are made */
 	bool failed;  /* error says why */
 	bool holding; /* the consumer still looks at buffer USED */
 	struct error error;
-	uint8_t *bufs[RING];
+	uint8_t *bufs[RING], *in;
 	size_t lens[RING];
 	pthread_t reader, summer;
 };
+
+static bool is_free(const struct stream *s, unsigned n)
+{
+	return s->made - s->used + n <= RING && s->made - s->summed + n <= RING;
+}
+
+/* Something that the digest thread is woken for. */
+static bool is_to_sum(const struct stream *s)
+{
+	return s->end || s->made - s->summed >= BATCH || s->in_made - s->in_summed >= IN_RING / 2;
+}
+
+static void wake(struct stream *s)
+{
+	if (is_to_sum(s))
+		pthread_cond_signal(&s->to_sum);
+	if (s->end || s->made - s->used >= BATCH)
+		pthread_cond_signal(&s->to_use);
+}
+
+static void keep_input(struct stream *s, const uint8_t *p, size_t len)
+{
+	while (len > 0) {
+		size_t at = s->in_made % IN_RING, part = IN_RING - at < len ? IN_RING - at : len;
+
+		pthread_mutex_lock(&s->mutex);
+		while (s->in_made - s->in_summed > IN_RING - part)
+			pthread_cond_wait(&s->freed, &s->mutex);
+		pthread_mutex_unlock(&s->mutex);
+		memcpy(s->in + at, p, part);
+		pthread_mutex_lock(&s->mutex);
+		s->in_made += part;
+		wake(s);
+		pthread_mutex_unlock(&s->mutex);
+		p += part;
+		len -= part;
+	}
+}
 
 static ssize_t read_blob(void *arg, void *buf, size_t len, struct error *e)
 {
@@ -51,8 +96,9 @@ static ssize_t read_blob(void *arg, void *buf, size_t len, struct error *e)
 	if (n > 0 && s->o.copy_fd >= 0 &&
 	    file_write_all(s->o.copy_fd, buf, (size_t)n, "the copy of the blob", e) < 0)
 		return -1;
-	sha256_update(&s->in_sum, (size_t)n, buf);
 	s->in_bytes += (uint64_t)n;
+	if (!s->plain)
+		keep_input(s, buf, (size_t)n);
 	return n;
 }
 
@@ -83,7 +129,7 @@ static void *reader_main(void *arg)
 		ssize_t n;
 
 		pthread_mutex_lock(&s->mutex);
-		while (s->made - s->used >= RING || s->made - s->summed >= RING)
+		for (bool full = !is_free(s, 1); full; full = !is_free(s, BATCH))
 			pthread_cond_wait(&s->freed, &s->mutex);
 		slot = s->made % RING;
 		pthread_mutex_unlock(&s->mutex);
@@ -102,7 +148,7 @@ static void *reader_main(void *arg)
 			s->end = true;
 			s->failed = n < 0;
 		}
-		pthread_cond_broadcast(&s->filled);
+		wake(s);
 		pthread_mutex_unlock(&s->mutex);
 		if (n <= 0)
 			return NULL;
@@ -112,22 +158,32 @@ static void *reader_main(void *arg)
 static void *summer_main(void *arg)
 {
 	struct stream *s = arg;
-	bool plain = inflate_kind(s->inflate) == INFLATE_PLAIN;
 
 	pthread_mutex_lock(&s->mutex);
 	for (;;) {
-		size_t slot = s->summed % RING;
+		size_t slot = s->summed % RING, at = s->in_summed % IN_RING, out, in;
 
-		while (s->summed == s->made && !s->end)
-			pthread_cond_wait(&s->filled, &s->mutex);
-		if (s->summed == s->made)
-			break;
+		out = s->summed < s->made ? s->lens[slot] : 0;
+		in = s->in_made - s->in_summed;
+		if (out == 0 && (in == 0 || !is_to_sum(s))) {
+			if (s->end)
+				break;
+			while (!is_to_sum(s))
+				pthread_cond_wait(&s->to_sum, &s->mutex);
+			continue;
+		}
 		pthread_mutex_unlock(&s->mutex);
-		if (!plain)
-			sha256_update(&s->out_sum, s->lens[slot], s->bufs[slot]);
+		/* As much of both as can go side by side. */
+		if (in > IN_RING - at)
+			in = IN_RING - at;
+		if (out > 0 && in > out)
+			in = out;
+		sha256_sum_add_two(&s->out_sum, s->bufs[slot], out, &s->in_sum, s->in + at, in);
 		pthread_mutex_lock(&s->mutex);
-		s->summed++;
-		pthread_cond_signal(&s->freed);
+		s->summed += out > 0;
+		s->in_summed += in;
+		if (in > 0 || is_free(s, BATCH))
+			pthread_cond_signal(&s->freed);
 	}
 	pthread_mutex_unlock(&s->mutex);
 	return NULL;
@@ -139,14 +195,19 @@ struct stream *stream_open(struct arena *a, const struct stream_options *o, stru
 	int r;
 
 	s->o = *o;
-	sha256_init(&s->in_sum);
-	sha256_init(&s->out_sum);
+	sha256_sum_start(&s->in_sum, false);
+	sha256_sum_start(&s->out_sum, false);
 	pthread_mutex_init(&s->mutex, NULL);
-	pthread_cond_init(&s->filled, NULL);
 	pthread_cond_init(&s->freed, NULL);
+	pthread_cond_init(&s->to_sum, NULL);
+	pthread_cond_init(&s->to_use, NULL);
+	s->in = arena_alloc(a, IN_RING);
 	s->inflate = inflate_open(a, read_blob, s, e);
 	if (!s->inflate)
 		return NULL;
+	s->plain = inflate_kind(s->inflate) == INFLATE_PLAIN;
+	if (s->plain)
+		s->in_made = 0;
 	for (size_t i = 0; i < RING; i++)
 		s->bufs[i] = arena_alloc(a, BUF_SIZE);
 	r = pthread_create(&s->reader, NULL, reader_main, s);
@@ -167,10 +228,11 @@ ssize_t stream_next(struct stream *s, const void **ret, struct error *e)
 	if (s->holding) {
 		s->holding = false;
 		s->used++;
-		pthread_cond_signal(&s->freed);
+		if (is_free(s, BATCH))
+			pthread_cond_signal(&s->freed);
 	}
-	while (s->used == s->made && !s->end)
-		pthread_cond_wait(&s->filled, &s->mutex);
+	for (bool empty = s->used == s->made; empty && !s->end; empty = s->made - s->used < BATCH)
+		pthread_cond_wait(&s->to_use, &s->mutex);
 	if (s->used < s->made) {
 		*ret = s->bufs[s->used % RING];
 		n = (ssize_t)s->lens[s->used % RING];
@@ -195,15 +257,6 @@ bool stream_failed(struct stream *s, struct error *e)
 	return failed;
 }
 
-static void to_hex(struct sha256_ctx *c, char *out)
-{
-	uint8_t sum[SHA256_DIGEST_SIZE];
-
-	sha256_digest(c, sizeof(sum), sum);
-	for (size_t i = 0; i < sizeof(sum); i++)
-		snprintf(out + 2 * i, 3, "%02x", sum[i]);
-}
-
 int stream_finish(struct stream *s, struct stream_result *ret, struct error *e)
 {
 	const void *p;
@@ -218,12 +271,12 @@ int stream_finish(struct stream *s, struct stream_result *ret, struct error *e)
 		inflate_close(s->inflate);
 		return -1;
 	}
-	to_hex(&s->in_sum, ret->digest);
+	sha256_sum_hex(&s->out_sum, ret->diff_id);
 	/* A plain blob is its own tar: one digest serves both. */
-	if (inflate_kind(s->inflate) == INFLATE_PLAIN)
-		memcpy(ret->diff_id, ret->digest, STREAM_HEX_SIZE);
+	if (s->plain)
+		memcpy(ret->digest, ret->diff_id, STREAM_HEX_SIZE);
 	else
-		to_hex(&s->out_sum, ret->diff_id);
+		sha256_sum_hex(&s->in_sum, ret->digest);
 	ret->size = s->in_bytes;
 	ret->diff_size = s->out_bytes;
 	ret->compression = inflate_name(s->inflate);
