@@ -26,7 +26,7 @@ make_debian() {
 	rm "$tar.new"
 }
 
-# ten tars of about the same size, each with the directories above what it has.
+# Ten tars of about the same size, each with the directories above what it has, as builders write them.
 split_layers() {
 	local i
 	mkdir "$dir/tree"
@@ -35,9 +35,22 @@ split_layers() {
 		cd "$dir/tree"
 		find . ! -type d -printf '%s\t%p\n' | awk -F'\t' -v d="$dir" '
 			{ sum += $1 + 1500; size[NR] = $1 + 1500; name[NR] = $2 }
-			END { for (i = 1; i <= NR; i++) { at += size[i]; k = int(at * 10 / (sum + 1)); print name[i] >(d "/list" k) } }'
+			END {
+				for (i = 1; i <= NR; i++) {
+					at += size[i]
+					list = d "/list" int(at * 10 / (sum + 1))
+					n = split(name[i], part, "/")
+					path = "."
+					for (k = 2; k < n; k++) {
+						path = path "/" part[k]
+						if (!((list, path) in seen)) print path >list
+						seen[list, path] = 1
+					}
+					print name[i] >list
+				}
+			}'
 		for i in {0..9}; do
-			tar --numeric-owner -cf "$dir/part$i.tar" -T "$dir/list$i"
+			tar --numeric-owner --no-recursion -cf "$dir/part$i.tar" -T "$dir/list$i"
 		done
 	)
 	rm -rf "$dir/tree"
@@ -59,7 +72,7 @@ load_rows() {
 	"$MRUN" load -i "$dir/debian.oci.tar" >/dev/null
 	rm "$dir/debian.oci.tar"
 
-	before="rm -rf $dir/out $dir/home/.cache $dir/second && mkdir -p $dir/out $dir/second"
+	before="rm -rf $dir/out $dir/home/.cache/mrun/layers $dir/second && mkdir -p $dir/out $dir/second"
 	add "mrun, first run" "$MRUN" --network none debian:1
 	add "mrun unpack" env XDG_DATA_HOME="$dir/second" "$MRUN" unpack "oci:$dir/layout:1" "$dir/out/bundle"
 	add "mrun, first run from a layout" env XDG_DATA_HOME="$dir/second" "$MRUN" --network none "oci:$dir/layout:1"
@@ -88,7 +101,7 @@ load_rows() {
 		--name ten:1 --cmd '["/bin/true"]' --output "$dir/ten.tar" 2>/dev/null
 	"$MRUN" load -i "$dir/ten.tar" >/dev/null
 	rm "$dir"/part*.tar "$dir/ten.tar"
-	before="rm -rf $dir/home/.cache"
+	before="rm -rf $dir/home/.cache/mrun/layers"
 	add "two processors" taskset -c 0,1 "$MRUN" --network none ten:1
 	add "one" taskset -c 0 "$MRUN" --network none ten:1
 	measure layers "$n"
