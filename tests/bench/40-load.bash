@@ -32,7 +32,7 @@ split_layers() {
 	mkdir "$dir/tree"
 	tar -C "$dir/tree" --numeric-owner -xpf "$dir/debian.tar"
 	(
-		cd "$dir/tree"
+		cd "$dir/tree" || exit 1
 		find . ! -type d -printf '%s\t%p\n' | awk -F'\t' -v d="$dir" '
 			{ sum += $1 + 1500; size[NR] = $1 + 1500; name[NR] = $2 }
 			END {
