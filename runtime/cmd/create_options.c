@@ -76,6 +76,7 @@ struct oci_spec *create_options_load(struct cmd_context *c, const struct create_
 	if (state_check_id(id, e) < 0 || pass_listen_fds(c->arena, o, e) < 0 ||
 	    check_preserved(args->preserve_fds, o->preserve_fds, e) < 0)
 		return NULL;
+	fd_close_later();
 	o->bundle = path_real_dir(c->arena, bundle, &dir, e);
 	if (!o->bundle) {
 		err_wrap(e, "--bundle");

@@ -177,13 +177,13 @@ int container_run(struct cmd_context *c, struct oci_spec *spec, struct container
 		abandon(c, &l);
 		return -1;
 	}
-	l.notify.main = o->detach ? l.pid : getpid();
+	if (l.notify.sock >= 0)
+		l.notify.main = o->detach ? l.pid : getpid();
 	if (o->detach) {
 		state_unlock(&l.state);
 		notify_wait_ready(&l.notify, &l.state);
 		notify_close(&l.notify);
 		state_close(&l.state);
-		fd_closep(&l.pidfd);
 		fd_closep(&l.master);
 		return 0;
 	}
@@ -199,7 +199,8 @@ int container_run(struct cmd_context *c, struct oci_spec *spec, struct container
 		oom_report(c, l.cgroup, o->id, code);
 	}
 	fuse_overlayfs_end(l.fuse);
-	fd_closep(&l.pidfd);
+	if (oci)
+		fd_close_later(); /* when mrun ends, which is next */
 	fd_closep(&l.master);
 	notify_close(&l.notify);
 	if (wind_up(c, o, &l, code < 0 ? &second : e) < 0 && code >= 0)

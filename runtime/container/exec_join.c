@@ -191,7 +191,7 @@ _Noreturn void exec_join_main(struct exec_plan *p)
 	err_clear(&e);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* Root inside another container may not have the right to, and then does not need it. */
-	if (geteuid() == 0 && devices_null_stdio(&e) < 0 &&
+	if (geteuid() == 0 && devices_null_stdio(devices_null_among_stdio(), NULL, &e) < 0 &&
 	    !(e.code == EPERM && (p->namespaces & CLONE_NEWUSER)))
 		goto failed;
 	err_clear(&e);

@@ -84,11 +84,18 @@ static int connect_clients(struct launch *l, struct error *e)
 	return 0;
 }
 
+/* One name: below a real path it is real as well, unless it is a link. */
+static bool is_plain(const char *path)
+{
+	return *path && !strchr(path, '/') && !str_eq(path, ".") && !str_eq(path, "..");
+}
+
 static int plan_rootfs(struct launch *l, struct error *e)
 {
 	struct init_plan *p = &l->plan;
 	const struct oci_spec *s = p->spec;
 	_cleanup_fd_ int dir = -1;
+	struct stat st;
 
 	if (l->o->overlay) {
 		char buf[4096];
@@ -103,7 +110,9 @@ static int plan_rootfs(struct launch *l, struct error *e)
 	p->rootfs = l->o->rootfs_fd >= 0
 			    ? arena_strdup(l->a, path_of_fd(l->o->rootfs_fd))
 			    : path_join(l->a, l->o->bundle ? l->o->bundle : "/", s->root->path);
-	p->rootfs = path_real_dir(l->a, p->rootfs, &dir, e);
+	if (l->o->rootfs_fd >= 0 || !is_plain(s->root->path) || lstat(p->rootfs, &st) < 0 ||
+	    !S_ISDIR(st.st_mode))
+		p->rootfs = path_real_dir(l->a, p->rootfs, &dir, e);
 	if (!p->rootfs)
 		return err_wrap(e, "root.path");
 	/* The directories above it may be root's alone. */
@@ -158,7 +167,7 @@ static int make_plan(struct launch *l, struct error *e)
 
 	p->options = l->o;
 	p->arena = l->a;
-	p->sync_fd = -1;
+	p->state_fd = l->out->state.dir_fd;
 	if (sysctl_check(p->spec, e) < 0 || net_devices_check(p->spec->linux_, e) < 0 ||
 	    plan_make(p, e) < 0 || plan_rootfs(l, e) < 0 || plan_process(l, e) < 0)
 		return -1;
@@ -371,25 +380,31 @@ static int equip(struct launch *l, struct error *e)
 	return l->o->bundle ? 0 : record_write_config(l->a, &out->state, p->spec, e);
 }
 
+static int make_pair(struct launch *l, struct error *e)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, errno, "socketpair");
+	l->plan.sync_fd = pair[0];
+	l->plan.parent_fd = l->sync = pair[1];
+	return 0;
+}
+
 static int spawn_once(struct launch *l, int cgroup_fd, struct error *e)
 {
 	struct cgroup_join join = { .n = 0 };
-	int pair[2];
 
 	if (l->out->cgroup) {
 		if (cgroup_join_open(l->out->cgroup, cgroup_fd >= 0, &join, e) < 0)
 			return -1;
 		l->plan.cgroup_join = &join;
 	}
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-		err_sys(e, errno, "socketpair");
+	if (l->sync < 0 && make_pair(l, e) < 0)
 		goto out;
-	}
-	l->sync = pair[0];
-	l->plan.sync_fd = pair[1];
-	l->plan.parent_fd = pair[0];
-	l->out->pid = init_spawn(&l->plan, cgroup_fd, l->sync, &l->out->pidfd, e);
+	l->out->pid = init_spawn(&l->plan, cgroup_fd, l->sync, e);
 	fd_closep(&l->plan.sync_fd); /* for good in equip(), with all that the child has */
+	l->plan.sync_fd = -1;
 	if (l->out->pid < 0) {
 		l->out->pid = 0;
 		fd_closep(&l->sync);
@@ -472,7 +487,6 @@ static void undo(struct launch *l)
 	if (out->state.dir_fd >= 0)
 		state_remove(&out->state, &ignored);
 	state_close(&out->state);
-	fd_closep(&out->pidfd);
 	fd_closep(&out->master);
 	notify_close(&out->notify);
 }
@@ -521,6 +535,7 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 			    .plan = { .spec = spec,
 				      .rootfs_tree = -1,
 				      .process = { .shim_fd = -1 },
+				      .sync_fd = -1,
 				      .start_fd = -1,
 				      .result_fd = -1,
 				      .console_fd = -1 },
@@ -529,26 +544,30 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 			    .sync = -1,
 			    .pidfd_socket = -1 };
 	struct container_record *r;
-	int result;
+	int result = -1;
 
 	*ret = (struct launched){
 		.state = { .dir_fd = -1 },
 		.spec = spec,
-		.pidfd = -1,
 		.master = -1,
 		.notify = NOTIFY_NONE,
 	};
 	fd_close_later();
-	r = record_make(c, spec, o, &ret->cgroup, e);
-	if (!r || state_new(c, o->id, r, &ret->state, e) < 0) {
-		fd_close_now();
-		return -1;
-	}
+	/* What the child keeps comes first: the others can be closed in a row. */
+	l.plan.process.shim_fd = process_make_shim(e);
+	if (l.plan.process.shim_fd < 0 || make_pair(&l, e) < 0 ||
+	    !(r = record_make(c, spec, o, &ret->cgroup, e)) ||
+	    state_new(c, o->id, r, &ret->state, e) < 0)
+		goto not_begun;
 	result = launch_steps(&l, e);
+not_begun:
 	fd_closep(&l.sync);
 	fd_closep(&l.pidfd_socket);
+	fd_closep(&l.plan.sync_fd);
 	close_plan(&l.plan);
 	fd_close_now();
+	if (ret->state.dir_fd < 0)
+		return -1;
 	if (result == 0 && o->pid_file && launch_write_pid_file(o->pid_file, ret->pid, e) < 0)
 		result = -1;
 	if (result < 0) {

@@ -14,7 +14,6 @@ struct launched {
 	struct cgroup *cgroup; /* NULL: none */
 	struct oci_spec *spec;
 	pid_t pid;
-	int pidfd;
 	pid_t fuse;	      /* the holder of fuse-overlayfs, 0: none */
 	int master;	      /* the terminal's, when it came to us; else -1 */
 	struct notify notify; /* what it says on NOTIFY_SOCKET (not when it WAITS) */

@@ -80,7 +80,8 @@ static const char *xdg_root(struct arena *a)
 	return arena_printf(a, "%s/mrun", dir);
 }
 
-const char *state_root(struct cmd_context *c, bool make, struct error *e)
+/* NULL: it is the one in /tmp. */
+static const char *root_of_ours(struct cmd_context *c)
 {
 	const char *dir = c->root;
 
@@ -88,6 +89,13 @@ const char *state_root(struct cmd_context *c, bool make, struct error *e)
 		dir = xdg_root(c->arena);
 	if (!dir && self_uid() == 0)
 		dir = "/run/mrun";
+	return dir;
+}
+
+const char *state_root(struct cmd_context *c, bool make, struct error *e)
+{
+	const char *dir = root_of_ours(c);
+
 	if (!dir)
 		return tmp_root(c->arena, make, e);
 	if (make && file_mkdirs(AT_FDCWD, dir, 0711, e) < 0) {
@@ -166,29 +174,29 @@ static int write_record(int dir, const char *text, size_t len, struct error *e)
 	return 0;
 }
 
-int state_new(struct cmd_context *c, const char *id, const struct container_record *r,
+int state_new(struct cmd_context *c, const char *id, const struct container_record *record,
 	      struct container *ret, struct error *e)
 {
-	const char *root;
-	_cleanup_fd_ int parent = -1, fd = -1;
+	const char *root, *dir;
+	int r;
+	_cleanup_fd_ int fd = -1;
 	char *text;
 	size_t len;
 
 	if (state_check_id(id, e) < 0)
 		return -1;
-	root = state_root(c, false, e);
-	if (!root)
+	/* Where it is is nobody's but ours to make, but for /tmp. */
+	root = root_of_ours(c);
+	if (!root && !(root = state_root(c, true, e)))
 		return -1;
-	parent = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (parent < 0 && errno == ENOENT) {
-		root = state_root(c, true, e);
-		if (!root)
+	dir = arena_printf(c->arena, "%s/%s", root, id);
+	r = mkdir(dir, 0700);
+	if (r < 0 && errno == ENOENT) {
+		if (!state_root(c, true, e))
 			return -1;
-		parent = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		r = mkdir(dir, 0700);
 	}
-	if (parent < 0)
-		return err_sys(e, errno, "open %s", root);
-	if (mkdirat(parent, id, 0700) < 0) {
+	if (r < 0) {
 		if (errno == EEXIST) {
 			err_msg(e, "container with id exists: %s", id);
 			e->code = EEXIST;
@@ -196,21 +204,22 @@ int state_new(struct cmd_context *c, const char *id, const struct container_reco
 		}
 		return err_sys(e, errno, "make the state directory %s/%s", root, id);
 	}
-	fd = openat(parent, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		err_sys(e, errno, "open the state directory %s/%s", root, id);
-		unlinkat(parent, id, AT_REMOVEDIR);
+		rmdir(dir);
 		return -1;
 	}
-	text = json_write(c->arena, &container_record_type, r, false, &len);
+	text = json_write(c->arena, &container_record_type, record, false, &len);
 	*ret = (struct container){ .id = id, .root = root, .dir_fd = fd };
 	if (write_record(fd, text, len, e) < 0) {
 		struct error ignored;
 
-		file_remove_tree(parent, id, &ignored);
+		file_remove_tree(AT_FDCWD, dir, &ignored);
+		*ret = (struct container){ .dir_fd = -1 };
 		return -1;
 	}
-	ret->record = (struct container_record *)(uintptr_t)r;
+	ret->record = (struct container_record *)(uintptr_t)record;
 	ret->dir_fd = fd_take(&fd);
 	return 0;
 }
@@ -410,8 +419,11 @@ int state_remove(struct container *ct, struct error *e)
 	for (; *file; file++)
 		unlinkat(ct->dir_fd, *file, 0);
 	snprintf(name, sizeof(name), "../%s", ct->id);
-	if (unlinkat(ct->dir_fd, name, AT_REMOVEDIR) == 0)
+	if (unlinkat(ct->dir_fd, name, AT_REMOVEDIR) == 0) {
+		fd_closep(&ct->dir_fd);
+		ct->dir_fd = -1;
 		return 0;
+	}
 	/* Something else is in it, left by a crash; or it is gone. */
 	parent = open(ct->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (parent < 0)

@@ -63,7 +63,7 @@ const char *state_root(struct cmd_context *c, bool make, struct error *e);
 int state_check_id(const char *id, struct error *e);
 
 /* Makes ROOT/ID, locks it and writes state.json. An ID that exists is an error. */
-int state_new(struct cmd_context *c, const char *id, const struct container_record *r,
+int state_new(struct cmd_context *c, const char *id, const struct container_record *record,
 	      struct container *ret, struct error *e);
 /* Opens and locks an existing one; waits at most a few seconds for another mrun that works on it.
  * e->code is ENOENT when there is none: "container X does not exist". */

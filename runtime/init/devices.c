@@ -19,6 +19,7 @@
 #include "oci/base/str.h"
 #include "runtime/init/mounts.h"
 #include "runtime/init/syscalls.h"
+#include "runtime/init/tree.h"
 
 struct node {
 	const char *path;
@@ -52,21 +53,22 @@ bool devices_owns_host_nodes(const struct init_plan *p)
 static int bind_node(const struct init_plan *p, const struct node *n, int dir, const char *name,
 		     struct error *e)
 {
-	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
-	_cleanup_fd_ int tree = -1, fd = -1;
+	const struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+	_cleanup_fd_ int tree = -1;
 	struct stat st;
 
-	tree = sys_open_tree(AT_FDCWD, n->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	/* The device can be written to on a read-only mount, the node not. */
+	tree = devices_owns_host_nodes(p)
+		       ? tree_clone(AT_FDCWD, n->path, 0, &ro)
+		       : sys_open_tree(AT_FDCWD, n->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree < 0)
 		return err_sys(e, errno, "open the host's device %s", n->path);
 	if (fstat(tree, &st) < 0 || (st.st_mode & S_IFMT) != n->type || st.st_rdev != n->dev)
 		return err_msg(e, "%s on the host is not the device %u:%u", n->path, major(n->dev),
 			       minor(n->dev));
-	/* The device can be written to on a read-only mount, the node not. */
-	if (devices_owns_host_nodes(p) && sys_mount_setattr(tree, "", AT_EMPTY_PATH, &ro) < 0)
-		return err_sys(e, errno, "bind the device %s read-only", n->path);
-	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0 && errno == EEXIST) {
+	if (mknodat(dir, name, S_IFREG | 0600, 0) == 0) {
+		/* a place for it */
+	} else if (errno == EEXIST) {
 		struct stat there = { 0 };
 
 		/* Bound twice (a mount of config.json did it): fine when it is the device. */
@@ -75,7 +77,7 @@ static int bind_node(const struct init_plan *p, const struct node *n, int dir, c
 			return 0;
 		if (!S_ISREG(there.st_mode))
 			return err_sys(e, EEXIST, "make the device %s", n->path);
-	} else if (fd < 0) {
+	} else {
 		return err_sys(e, errno, "make the device %s", n->path);
 	}
 	if (sys_move_mount(tree, "", dir, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
@@ -173,16 +175,16 @@ static int make_defaults(const struct init_plan *p, int dev, struct error *e)
 	return 0;
 }
 
-int devices_make(const struct init_plan *p, int rootfd, struct error *e)
+int devices_make(const struct init_plan *p, int rootfd, int opened, struct error *e)
 {
 	const struct oci_linux *l = p->spec->linux_;
-	_cleanup_fd_ int dev = -1;
+	_cleanup_fd_ int dev = opened;
+	bool made;
 
 	if (!fills_dev(p))
 		return 0;
-	if (mounts_refuse_link(rootfd, "/dev", e) < 0)
-		return -1;
-	dev = path_mkdirs_in_root(rootfd, "/dev", 0755, e);
+	if (dev < 0)
+		dev = mounts_open_dir(rootfd, "/dev", &made, e);
 	if (dev < 0)
 		return -1;
 	for (size_t i = 0; i < l->devices_len; i++)
@@ -198,32 +200,38 @@ static bool is_null(int fd)
 	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
 }
 
-static int open_null_readonly(struct error *e)
+int devices_null_clone(struct error *e)
 {
-	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
-	/* By name: the descriptor that we were given is of another mount namespace. */
-	_cleanup_fd_ int tree = sys_open_tree(
-		AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	const struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+	/* By name: a descriptor that we were given is of another mount namespace. */
+	_cleanup_fd_ int tree = tree_clone(AT_FDCWD, "/dev/null", AT_SYMLINK_NOFOLLOW, &ro);
 
-	if (tree < 0 || sys_mount_setattr(tree, "", AT_EMPTY_PATH, &ro) < 0)
+	if (tree < 0)
 		return err_sys(e, errno, "open /dev/null read-only");
 	return is_null(tree) ? fd_take(&tree) : err_msg(e, "/dev/null is not the null device");
 }
 
-int devices_null_stdio(struct error *e)
+unsigned devices_null_among_stdio(void)
+{
+	return (unsigned)is_null(0) | (unsigned)is_null(1) << 1 | (unsigned)is_null(2) << 2;
+}
+
+int devices_null_stdio(unsigned which, int *ret_tree, struct error *e)
 {
 	_cleanup_fd_ int tree = -1;
 
 	for (int fd = 0; fd <= 2; fd++) {
 		_cleanup_fd_ int null = -1;
 
-		if (!is_null(fd))
+		if (!(which & 1u << fd))
 			continue;
-		if (tree < 0 && (tree = open_null_readonly(e)) < 0)
+		if (tree < 0 && (tree = devices_null_clone(e)) < 0)
 			return -1;
 		null = open(path_of_fd(tree), (fcntl(fd, F_GETFL) & O_ACCMODE) | O_CLOEXEC);
 		if (null < 0 || dup2(null, fd) < 0)
 			return err_sys(e, errno, "open /dev/null read-only");
 	}
+	if (ret_tree)
+		*ret_tree = fd_take(&tree);
 	return 0;
 }

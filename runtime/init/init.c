@@ -23,6 +23,7 @@
 
 #include "oci/base/file.h"
 #include "oci/base/path.h"
+#include "oci/base/self.h"
 #include "oci/base/str.h"
 #include "runtime/init/hooks.h"
 #include "runtime/init/mounts.h"
@@ -41,16 +42,23 @@ static void hide(void)
 }
 
 /* Root of the new user namespace: files that we make then have a mapped owner. */
-static int become_root(const struct init_plan *p, struct error *e)
+static int become_root(struct init_plan *p, struct error *e)
 {
 	bool single = p->idmap.single;
+	/* The ids that we have are called 0 in there. */
+	bool is_root = !p->joined_userns && idmap_host_uid(&p->idmap, 0) == (int64_t)self_uid() &&
+		       idmap_host_gid(&p->idmap, 0) == (int64_t)self_gid();
 
 	if (idmap_host_uid(&p->idmap, 0) < 0 && !p->joined_userns)
 		return 0;
-	if (!single && setgroups(0, NULL) < 0 && errno != EPERM)
-		return err_sys(e, errno, "drop the supplementary groups");
-	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+	if (!single) {
+		p->process.no_groups = setgroups(0, NULL) == 0;
+		if (!p->process.no_groups && errno != EPERM)
+			return err_sys(e, errno, "drop the supplementary groups");
+	}
+	if (!is_root && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
 		return err_sys(e, errno, "become root of the user namespace");
+	p->process.ids_are_zero = true;
 	return 0;
 }
 
@@ -151,6 +159,7 @@ static int run_container_hooks(const struct init_plan *p, struct error *e)
 static int set_up_root(struct init_plan *p, struct error *e)
 {
 	_cleanup_fd_ int rootfd = -1;
+	int dev;
 	bool hooks = p->hooks_runtime || (p->spec->hooks && p->spec->hooks->create_container_len);
 
 	umask(0);
@@ -158,7 +167,7 @@ static int set_up_root(struct init_plan *p, struct error *e)
 	if (rootfd < 0)
 		return -1;
 	hide();
-	if (mounts_apply(p, rootfd, e) < 0 || devices_make(p, rootfd, e) < 0 ||
+	if (mounts_apply(p, rootfd, &dev, e) < 0 || devices_make(p, rootfd, dev, e) < 0 ||
 	    mounts_files(p, rootfd, e) < 0)
 		return -1;
 	if (p->terminal && make_terminal(p, rootfd, e) < 0)
@@ -183,6 +192,8 @@ static int set_up_root(struct init_plan *p, struct error *e)
 	if (rootfs_enter(p, rootfd, e) < 0 || rootfs_propagation(p, e) < 0)
 		return -1;
 	umask(0022); /* the program's own comes last */
+	p->process.in_root = true;
+	p->process.root_fd = fd_take(&rootfd);
 	return 0;
 }
 
@@ -254,9 +265,12 @@ static int prepare(struct init_plan *p, struct error *e)
 	int late = (int)(p->late_flags & (CLONE_NEWCGROUP | CLONE_NEWIPC));
 	_cleanup_fd_ int proc = -1;
 
-	if (!p->options->bundle && !p->options->interactive && !p->terminal && close_stdin(e) < 0)
-		return -1;
-	if (devices_owns_host_nodes(p) && devices_null_stdio(e) < 0)
+	if (!p->options->bundle && !p->options->interactive && !p->terminal) {
+		if (close_stdin(e) < 0)
+			return -1;
+		p->stdio_null |= devices_owns_host_nodes(p);
+	}
+	if (p->stdio_null && devices_null_stdio(p->stdio_null, &p->null_tree, e) < 0)
 		return -1;
 	if (p->cgroup_join && cgroup_join_self(p->cgroup_join, e) < 0)
 		return -1;
@@ -266,6 +280,10 @@ static int prepare(struct init_plan *p, struct error *e)
 	 * root's, over which only the mapping gives us rights. */
 	if (p->cache_path && chdir(p->cache_path) < 0)
 		return err_sys(e, errno, "enter the layer cache %s", p->cache_path);
+	/* execve(2) of mrun has made the saved ids what the effective ones are, and main() refuses
+	 * to run where the real ones differ. */
+	p->process.ids_are_zero =
+		!p->new_userns && !p->joined_userns && self_uid() == 0 && self_gid() == 0;
 	if ((p->new_userns || p->joined_userns) && become_root(p, e) < 0)
 		return -1;
 	if (p->watched)

@@ -6,9 +6,9 @@
 
 /* Makes the container's first process according to the plan: new namespaces by one clone3 (clone
  * where that is not allowed), joined ones by setns, in a process in between where they need it.
- * CGROUP_FD: the cgroup to be born into, -1: none. Returns its pid; *ret_pidfd is a descriptor of
- * it (or -1 where the kernel gave none); SYNC is the parent's end of the pair. */
-pid_t init_spawn(struct init_plan *p, int cgroup_fd, int sync, int *ret_pidfd, struct error *e);
+ * CGROUP_FD: the cgroup to be born into, -1: none. Returns its pid; SYNC is the parent's end of the
+ * pair. */
+pid_t init_spawn(struct init_plan *p, int cgroup_fd, int sync, struct error *e);
 
 /* Why the kernel did not make namespaces (FLAGS of clone(2), ERR), and the command that mends it:
  * the error into E. Returns -1. */

@@ -1,6 +1,6 @@
 /*
  * Masked and read-only paths (runtime-spec config-linux.md). A file is covered with the host's
- * /dev/null, which is opened once and checked to be the 1:3 device (CVE-2025-31133: a container
+ * /dev/null, which is checked to be the 1:3 device (CVE-2025-31133: a container
  * that replaced its own /dev/null had any host path bound instead) and is mounted read-only:
  * through a writable mount a container's root that is root outside, too, could change the device's
  * mode for the whole host. A directory is covered with an empty read-only tmpfs. Missing paths are
@@ -13,8 +13,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -23,57 +21,35 @@
 #include "oci/base/str.h"
 #include "runtime/init/mounts.h"
 #include "runtime/init/syscalls.h"
+#include "runtime/init/tree.h"
 
-static int open_null(struct error *e)
-{
-	_cleanup_fd_ int fd = open("/dev/null", O_PATH | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_sys(e, errno, "open /dev/null");
-	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
-		return err_msg(e, "/dev/null is not the null device");
-	return fd_take(&fd);
-}
-
-/* What the paths of one container share. */
+/* What the paths of one container share. The first mask of each kind is made, the others are bind
+ * mounts of it, by its name in /proc. */
 struct cover {
+	const struct init_plan *p;
 	int rootfd;
-	int null_fd;   /* the host's /dev/null */
-	int null_tree; /* a read-only clone of it that has no place yet */
-	int proc_fd;   /* the container's /proc if that is a procfs */
-	bool proc_tried;
+	int null_tree;	      /* a read-only clone of the host's /dev/null that has no place yet */
+	const char *null_at;  /* where it lies in the container's /proc, NULL: not there yet */
+	const char *empty_at; /* the same for an empty directory */
+	int proc_fd;	      /* the container's /proc if that is a procfs */
 	const char *tmpfs_data;
+	bool proc_tried, in_proc; /* in_proc: it is the working directory */
 };
-
-static int readonly_tree(int dir, const char *name, int flags)
-{
-	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
-	static bool no_attr;
-	_cleanup_fd_ int tree = -1;
-
-	flags |= (int)(OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC) | AT_RECURSIVE;
-	if (!no_attr) {
-		int fd = (int)syscall(SYS_open_tree_attr, dir, name, flags, &ro, sizeof(ro));
-
-		if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
-			return fd;
-		no_attr = true; /* before Linux 6.15, or a filter that does not know it */
-	}
-	tree = sys_open_tree(dir, name, (unsigned)flags);
-	if (tree < 0 || sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &ro) < 0)
-		return -1;
-	return fd_take(&tree);
-}
 
 static int null_clone(struct cover *c, const char *path, struct error *e)
 {
-	if (c->null_tree >= 0)
-		return 0;
-	if (c->null_fd < 0 && (c->null_fd = open_null(e)) < 0)
+	if (c->null_tree < 0 && (c->null_tree = devices_null_clone(e)) < 0)
 		return err_wrap(e, "mask %s", path);
-	c->null_tree = readonly_tree(c->null_fd, "", AT_EMPTY_PATH);
-	return c->null_tree < 0 ? err_sys(e, errno, "mask %s: clone /dev/null", path) : 0;
+	return 0;
+}
+
+/* Whether what lies on /proc is a procfs that we made. */
+static bool proc_is_new(const struct init_plan *p)
+{
+	for (size_t i = p->mounts_len; i-- > 0;)
+		if (str_eq(p->mounts[i].dest, "/proc"))
+			return p->mounts[i].is_new && str_eq(p->mounts[i].fstype, "proc");
+	return false;
 }
 
 /* Most paths are entries of /proc itself. Those of a procfs are the kernel's, and but for the four
@@ -92,7 +68,7 @@ static const char *name_in_proc(struct cover *c, const char *path)
 	if (!c->proc_tried) {
 		c->proc_tried = true;
 		c->proc_fd = path_try_open_in_root(c->rootfd, "/proc", O_PATH | O_DIRECTORY, 0);
-		if (c->proc_fd >= 0 &&
+		if (c->proc_fd >= 0 && !proc_is_new(c->p) &&
 		    (fstatfs(c->proc_fd, &s) < 0 || s.f_type != PROC_SUPER_MAGIC)) {
 			fd_close(c->proc_fd);
 			c->proc_fd = -1;
@@ -101,30 +77,53 @@ static const char *name_in_proc(struct cover *c, const char *path)
 	return c->proc_fd >= 0 ? name : NULL;
 }
 
+static int enter_proc(struct cover *c, struct error *e)
+{
+	if (!c->in_proc && fchdir(c->proc_fd) < 0)
+		return err_sys(e, errno, "enter the container's /proc");
+	c->in_proc = true;
+	return 0;
+}
+
 static bool is_missing(int err)
 {
 	return err == ENOENT || err == ENOTDIR || err == EACCES;
 }
 
+static int mount_empty(const struct cover *c, const char *target)
+{
+	return mount("tmpfs", target, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		     c->tmpfs_data);
+}
+
+/* On the directory that TARGET is a descriptor of; -1 with errno. */
+static int cover_dir(struct cover *c, int target)
+{
+	const char *place = path_of_fd(target);
+
+	if (c->empty_at && c->in_proc && mount(c->empty_at, place, NULL, MS_BIND, NULL) == 0)
+		return 0;
+	if (mount_empty(c, place) == 0)
+		return 0;
+	/* No /proc around us: mounting on "." mounts on the directory that we are in. */
+	if (errno != ENOENT || fchdir(target) < 0)
+		return -1;
+	c->in_proc = false;
+	return mount_empty(c, ".");
+}
+
 static int mask_any(struct cover *c, const char *path, struct error *e)
 {
 	_cleanup_fd_ int target = -1;
-	struct stat st;
 	int fd = path_try_open_in_root(c->rootfd, path, O_PATH, 0);
 
 	if (fd < 0)
 		return is_missing(-fd) ? 0 : err_sys(e, -fd, "mask %s", path);
 	target = fd;
-	if (fstat(target, &st) < 0)
-		return err_sys(e, errno, "mask %s", path);
-	if (S_ISDIR(st.st_mode)) {
-		if (fchdir(target) < 0)
-			return err_sys(e, errno, "mask %s: enter it", path);
-		if (mount("tmpfs", ".", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-			  c->tmpfs_data) < 0)
-			return err_sys(e, errno, "mask %s", path);
+	if (cover_dir(c, target) == 0)
 		return 0;
-	}
+	if (errno != ENOTDIR)
+		return err_sys(e, errno, "mask %s", path);
 	if (null_clone(c, path, e) < 0)
 		return -1;
 	if (sys_move_mount(c->null_tree, "", target, "",
@@ -135,21 +134,48 @@ static int mask_any(struct cover *c, const char *path, struct error *e)
 	return 0;
 }
 
+/* An entry of the container's /proc, which is the working directory. A file first: most are. */
+static int mask_in_proc(struct cover *c, const char *name, const char *path, struct error *e)
+{
+	if (c->null_at) {
+		if (mount(c->null_at, name, NULL, MS_BIND, NULL) == 0)
+			return 0;
+		if (errno == ENOTDIR)
+			errno = EINVAL; /* move_mount(2)'s word for it */
+	} else {
+		if (null_clone(c, path, e) < 0)
+			return -1;
+		if (sys_move_mount(c->null_tree, "", c->proc_fd, name, MOVE_MOUNT_F_EMPTY_PATH) ==
+		    0) {
+			fd_close(c->null_tree);
+			c->null_tree = -1;
+			c->null_at = name;
+			return 0;
+		}
+	}
+	if (errno != EINVAL)
+		return is_missing(errno) ? 0 : err_sys(e, errno, "mask %s", path);
+	if (c->empty_at ? mount(c->empty_at, name, NULL, MS_BIND, NULL) : mount_empty(c, name))
+		return err_sys(e, errno, "mask %s", path);
+	if (!c->empty_at)
+		c->empty_at = name;
+	return 0;
+}
+
 static int mask(struct cover *c, const char *path, struct error *e)
 {
 	const char *name = name_in_proc(c, path);
 
 	if (!name)
 		return mask_any(c, path, e);
-	if (null_clone(c, path, e) < 0)
-		return -1;
-	if (sys_move_mount(c->null_tree, "", c->proc_fd, name, MOVE_MOUNT_F_EMPTY_PATH) == 0) {
-		fd_close(c->null_tree);
-		c->null_tree = -1;
-		return 0;
-	}
-	/* A directory does not take a file. */
-	return is_missing(errno) ? 0 : mask_any(c, path, e);
+	return enter_proc(c, e) < 0 ? -1 : mask_in_proc(c, name, path, e);
+}
+
+static int readonly_tree(int dir, const char *name, unsigned flags)
+{
+	const struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	return tree_clone(dir, name, flags | AT_RECURSIVE, &ro);
 }
 
 static int make_readonly(struct cover *c, const char *path, struct error *e)
@@ -189,7 +215,7 @@ static bool listed_before(char *const *list, size_t i)
 int masks_apply(const struct init_plan *p, int rootfd, struct error *e)
 {
 	const struct oci_linux *l = p->spec->linux_;
-	struct cover c = { .rootfd = rootfd, .null_fd = -1, .null_tree = -1, .proc_fd = -1 };
+	struct cover c = { .p = p, .rootfd = rootfd, .null_tree = p->null_tree, .proc_fd = -1 };
 	int r = 0;
 
 	c.tmpfs_data = plan_mount_data(p, "size=0k,nr_inodes=1");
@@ -199,7 +225,6 @@ int masks_apply(const struct init_plan *p, int rootfd, struct error *e)
 	for (size_t i = 0; r == 0 && l->masked_paths && l->masked_paths[i]; i++)
 		if (!listed_before(l->masked_paths, i))
 			r = mask(&c, l->masked_paths[i], e);
-	fd_closep(&c.null_fd);
 	fd_closep(&c.null_tree);
 	fd_closep(&c.proc_fd);
 	return r;

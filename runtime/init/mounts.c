@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include "oci/base/path.h"
 #include "oci/base/str.h"
 #include "runtime/init/syscalls.h"
+#include "runtime/init/tree.h"
 
 static uint64_t propagation_type(unsigned long ms)
 {
@@ -62,17 +64,32 @@ static int attach_failed(const struct mount_plan *m, const struct stat *src, int
 		     : -1;
 }
 
+static bool is_place(const char *dest)
+{
+	return str_eq(dest, "/proc") || str_eq(dest, "/sys") || str_eq(dest, "/dev");
+}
+
 int mounts_refuse_link(int rootfd, const char *dest, struct error *e)
 {
-	static const char *const places[] = { "/proc", "/sys", "/dev" };
 	char target[256];
 
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-		if (str_eq(dest, places[i]) &&
-		    readlinkat(rootfd, dest + 1, target, sizeof(target)) >= 0)
-			return err_msg(e, "mount %s: it is a link in the image, not a directory",
-				       dest);
+	if (is_place(dest) && readlinkat(rootfd, dest + 1, target, sizeof(target)) >= 0)
+		return err_msg(e, "mount %s: it is a link in the image, not a directory", dest);
 	return 0;
+}
+
+int mounts_open_dir(int rootfd, const char *dest, bool *ret_made, struct error *e)
+{
+	*ret_made = false;
+	if (is_place(dest)) {
+		int fd = path_try_open_in_root(rootfd, dest, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+
+		if (fd >= 0)
+			return fd;
+		if (mounts_refuse_link(rootfd, dest, e) < 0)
+			return -1;
+	}
+	return path_make_dir_in_root(rootfd, dest, 0755, ret_made, e);
 }
 
 /* Attaches the tree SRC at m->dest, making the target if nothing is there. */
@@ -80,13 +97,13 @@ static int attach(const struct mount_plan *m, int src, int rootfd, struct error 
 {
 	_cleanup_fd_ int target = -1;
 	struct stat st;
+	bool made;
 
-	if (mounts_refuse_link(rootfd, m->dest, e) < 0)
-		return -1;
 	if (fstat(src, &st) < 0)
 		return err_sys(e, errno, "stat the source of mount %s", m->dest);
-	target = S_ISDIR(st.st_mode) ? path_mkdirs_in_root(rootfd, m->dest, 0755, e)
-				     : path_mkfile_in_root(rootfd, m->dest, 0755, e);
+	target = S_ISDIR(st.st_mode) || is_place(m->dest)
+			 ? mounts_open_dir(rootfd, m->dest, &made, e)
+			 : path_mkfile_in_root(rootfd, m->dest, 0755, e);
 	if (target < 0)
 		return err_wrap(e, "mount %s", m->dest);
 	if (sys_move_mount(src, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
@@ -118,9 +135,10 @@ static int bind(const struct mount_plan *m, const char *source, int rootfd, stru
 }
 
 /* Without the flags NOT. A new procfs, sysfs or mqueue may be refused inside another container (the
- * kernel wants to see an unmasked one first): then what is there is shown, which needs no right. */
+ * kernel wants to see an unmasked one first): then what is there is shown, which needs no right. 1:
+ * it is new, 0: that. */
 static int mount_or_bind(const struct mount_plan *m, unsigned long not, const char *data,
-			 int rootfd, struct error *e)
+			 int target, int rootfd, struct error *e)
 {
 	static const struct {
 		const char *type, *path;
@@ -129,8 +147,8 @@ static int mount_or_bind(const struct mount_plan *m, unsigned long not, const ch
 	const char *source = m->spec->source ? m->spec->source : m->fstype;
 	int err;
 
-	if (mount(source, ".", m->fstype, flags, data) == 0)
-		return 0;
+	if (tree_mount(source, target, m->fstype, flags, data) == 0)
+		return 1;
 	err = errno;
 	if (err == EPERM || err == EACCES)
 		for (size_t i = 0; i < sizeof(there) / sizeof(there[0]); i++)
@@ -162,11 +180,66 @@ static const char *tmpfs_data(const struct init_plan *p, const struct mount_plan
 			    st.st_mode & 07777);
 }
 
-static int remount(const struct mount_plan *m, const char *data, struct error *e)
+static int remount(const struct mount_plan *m, int target, const char *data, struct error *e)
 {
-	if (mount(NULL, ".", NULL, m->flags | (m->bind ? MS_BIND : 0), data) < 0)
+	if (tree_mount(NULL, target, NULL, m->flags | (m->bind ? MS_BIND : 0), data) < 0)
 		return err_sys(e, errno, "remount %s", m->dest);
 	return 0;
+}
+
+/* Nothing is left to do once it is mounted. */
+static bool is_simple(const struct mount_plan *m)
+{
+	return !m->copy_up && !m->propagation && !m->rec_attr_set && !m->rec_attr_clear &&
+	       !(str_eq(m->fstype, "tmpfs") && (m->flags & MS_RDONLY));
+}
+
+static bool is_new_filesystem(const struct mount_plan *m)
+{
+	return !m->bind && m->fstype && *m->fstype && !str_eq(m->fstype, "none") &&
+	       !(m->flags & MS_REMOUNT);
+}
+
+/* A file system of ours that later ones lie directly in: /dev, with pts, shm and mqueue. Nobody but
+ * us has been in it, so that a directory that we make there stays what it is until it is covered.
+ * (Not with mounts that the host shares, nor where others can see ours: init_plan.watched.) */
+struct fresh {
+	const char *dest;
+	int fd; /* its root, once it was needed */
+};
+
+static void note_fresh(const struct init_plan *p, const struct mount_plan *m, struct fresh *f)
+{
+	int want = p->spec->linux_->rootfs_propagation & OCI_PROPAGATION_KIND;
+
+	if (!is_new_filesystem(m) || !str_eq(m->fstype, "tmpfs") || m->copy_up || m->propagation ||
+	    p->watched || want == OCI_PROPAGATION_SHARED)
+		return;
+	fd_closep(&f->fd);
+	*f = (struct fresh){ m->dest, -1 };
+}
+
+/* 1: M was mounted, 0: it has to be done the long way, -1: error. */
+static int mount_in_fresh(const struct mount_plan *m, struct fresh *f, int rootfd, struct error *e)
+{
+	size_t len = f->dest ? strlen(f->dest) : 0;
+	const char *name = m->dest + len + 1;
+	char target[NAME_MAX + 64];
+	int n;
+
+	if (!len || !is_new_filesystem(m) || !is_simple(m) || strncmp(m->dest, f->dest, len) != 0 ||
+	    m->dest[len] != '/' || strchr(name, '/'))
+		return 0;
+	if (f->fd < 0)
+		f->fd = path_open_in_root(rootfd, f->dest, O_PATH | O_DIRECTORY, 0, e);
+	if (f->fd < 0)
+		return -1;
+	n = snprintf(target, sizeof(target), "%s/%s", path_of_fd(f->fd), name);
+	if (n < 0 || (size_t)n >= sizeof(target) || mkdirat(f->fd, name, 0755) < 0)
+		return 0;
+	/* What fails is told by the long way. */
+	return mount(m->spec->source ? m->spec->source : m->fstype, target, m->fstype,
+		     m->flags & ~(unsigned long)(MS_BIND | MS_REC), m->data) == 0;
 }
 
 static int new_filesystem(const struct init_plan *p, struct mount_plan *m, int rootfd,
@@ -176,19 +249,15 @@ static int new_filesystem(const struct init_plan *p, struct mount_plan *m, int r
 	const char *data = m->data;
 	unsigned long later = 0;
 	bool made;
+	int r;
 
-	if (mounts_refuse_link(rootfd, m->dest, e) < 0)
-		return -1;
-	target = path_make_dir_in_root(rootfd, m->dest, 0755, &made, e);
+	target = mounts_open_dir(rootfd, m->dest, &made, e);
 	if (target < 0)
 		return err_wrap(e, "mount %s", m->dest);
-	/* Mounting on "." mounts on the directory we hold, whatever its name leads to by now. */
-	if (fchdir(target) < 0)
-		return err_sys(e, errno, "mount %s: enter the directory", m->dest);
 	if (m->flags & MS_REMOUNT)
-		return remount(m, data, e);
+		return remount(m, target, data, e);
 	if (!m->fstype || !*m->fstype || str_eq(m->fstype, "none")) {
-		if (mount(NULL, ".", NULL, m->propagation, NULL) < 0)
+		if (tree_mount(NULL, target, NULL, m->propagation, NULL) < 0)
 			return err_sys(e, errno, "change the propagation of %s", m->dest);
 		return 0;
 	}
@@ -196,9 +265,11 @@ static int new_filesystem(const struct init_plan *p, struct mount_plan *m, int r
 		data = tmpfs_data(p, m, target, !made);
 		later = m->flags & MS_RDONLY;
 	}
-	if (mount_or_bind(m, later, data, rootfd, e) < 0)
+	r = mount_or_bind(m, later, data, target, rootfd, e);
+	if (r < 0)
 		return -1;
-	if (!later && !m->copy_up && !m->propagation && !m->rec_attr_set && !m->rec_attr_clear)
+	m->is_new = r > 0;
+	if (is_simple(m))
 		return 0;
 	mounted = path_open_in_root(rootfd, m->dest, O_PATH | O_DIRECTORY, 0, e);
 	if (mounted < 0)
@@ -225,12 +296,19 @@ int mounts_readonly(const struct init_plan *p, struct error *e)
 	return 0;
 }
 
-int mounts_apply(const struct init_plan *p, int rootfd, struct error *e)
+int mounts_apply(const struct init_plan *p, int rootfd, int *ret_dev, struct error *e)
 {
+	struct fresh fresh = { NULL, -1 };
+
+	*ret_dev = -1;
 	for (size_t i = 0; i < p->mounts_len; i++) {
 		struct mount_plan *m = &p->mounts[i];
-		int r;
+		int r = mount_in_fresh(m, &fresh, rootfd, e);
 
+		if (r < 0)
+			return -1;
+		if (r > 0)
+			continue;
 		if (m->fstype && (str_eq(m->fstype, "cgroup") || str_eq(m->fstype, "cgroup2")))
 			r = mounts_cgroup(p, m, rootfd, e);
 		else if (m->bind && !(m->flags & MS_REMOUNT))
@@ -239,7 +317,16 @@ int mounts_apply(const struct init_plan *p, int rootfd, struct error *e)
 			r = new_filesystem(p, m, rootfd, e);
 		if (r < 0)
 			return -1;
+		if (fresh.dest && str_eq(m->dest, fresh.dest)) {
+			fd_closep(&fresh.fd);
+			fresh = (struct fresh){ NULL, -1 };
+		}
+		note_fresh(p, m, &fresh);
 	}
+	if (fresh.fd >= 0 && str_eq(fresh.dest, "/dev"))
+		*ret_dev = fresh.fd;
+	else
+		fd_closep(&fresh.fd);
 	return 0;
 }
 

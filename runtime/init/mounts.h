@@ -13,7 +13,10 @@ int rootfs_propagation(const struct init_plan *p, struct error *e);
 
 /* All of p->mounts, in order. A tmpfs is writable until mounts_readonly: devices, copies and later
  * mounts' targets are made in it (a read-only /dev, say). */
-int mounts_apply(const struct init_plan *p, int rootfd, struct error *e);
+int mounts_apply(const struct init_plan *p, int rootfd, int *ret_dev, struct error *e);
+/* The directory DEST in the root (O_PATH), made if it is not there; a link is refused where
+ * mounts_refuse_link() does so. */
+int mounts_open_dir(int rootfd, const char *dest, bool *ret_made, struct error *e);
 /* Makes those read-only that shall be; once. */
 int mounts_readonly(const struct init_plan *p, struct error *e);
 /* An error when DEST is /proc, /sys or /dev and a link in the root: behind one that leads into a
@@ -28,16 +31,21 @@ int mounts_cgroup(const struct init_plan *p, const struct mount_plan *m, int roo
 /* Copies what lies at SRC (a directory's descriptor) into DST: option tmpcopyup. */
 int mounts_copy_up(int src, int dst, struct error *e);
 
-/* linux.devices, the default devices and links of /dev (config-linux.md, "Default Devices"). */
-int devices_make(const struct init_plan *p, int rootfd, struct error *e);
+/* DEV is what mounts_apply() opened, which is taken; linux.devices, the default devices and links
+ * of /dev (config-linux.md, "Default Devices"). */
+int devices_make(const struct init_plan *p, int rootfd, int dev, struct error *e);
 
 /* Whether root inside is the owner of the host's nodes, who may change their mode and owner. */
 bool devices_owns_host_nodes(const struct init_plan *p);
-/* Opens each of 0 to 2 that is the null device once more, on a read-only mount: it is the host's
- * node, and root without a user namespace could change its mode through the descriptor. (runc and
- * crun open the container's /dev/null instead, which may be a link: CVE-2026-88265.) */
-int devices_null_stdio(struct error *e);
-
+/* The host's /dev/null, found to be the null device, as a read-only mount without a place yet. */
+int devices_null_clone(struct error *e);
+/* Which of 0 to 2 are the null device, as bits. */
+unsigned devices_null_among_stdio(void);
+/* Opens each of WHICH once more, on a read-only mount: it is the host's node, and root without a
+ * user namespace could change its mode through the descriptor. (runc and crun open the container's
+ * /dev/null instead, which may be a link: CVE-2026-88265.) *ret_tree (or NULL) is that mount, as
+ * devices_null_clone() makes it, or -1 when there was nothing to open. */
+int devices_null_stdio(unsigned which, int *ret_tree, struct error *e);
 /* linux.maskedPaths and linux.readonlyPaths. */
 int masks_apply(const struct init_plan *p, int rootfd, struct error *e);
 

@@ -16,6 +16,7 @@
 #include "oci/base/str.h"
 #include "runtime/init/mounts.h"
 #include "runtime/init/syscalls.h"
+#include "runtime/init/tree.h"
 
 static unsigned long fs_flags(const struct mount_plan *m)
 {
@@ -27,13 +28,10 @@ static int bind_dir(const struct mount_plan *m, const char *path, int target, st
 {
 	struct mount_attr attr = { .attr_set = m->attr_set | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
 					       MOUNT_ATTR_NOEXEC };
-	_cleanup_fd_ int tree =
-		sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	_cleanup_fd_ int tree = tree_clone(AT_FDCWD, path, AT_RECURSIVE, &attr);
 
 	if (tree < 0)
 		return err_sys(e, errno, "mount %s: open %s", m->dest, path);
-	if (sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0)
-		return err_sys(e, errno, "mount %s: set the options", m->dest);
 	if (sys_move_mount(tree, "", target, "",
 			   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return err_sys(e, errno, "mount %s from %s", m->dest, path);
@@ -46,9 +44,7 @@ static int mount_unified(const struct init_plan *p, const struct mount_plan *m,
 	bool own_ns = ((p->late_flags | p->clone_flags) & CLONE_NEWCGROUP) != 0;
 
 	if (own_ns) {
-		if (fchdir(target) < 0)
-			return err_sys(e, errno, "mount %s", m->dest);
-		if (mount("cgroup", ".", "cgroup2", fs_flags(m), NULL) == 0)
+		if (tree_mount("cgroup", target, "cgroup2", fs_flags(m), NULL) == 0)
 			return 0;
 		if (errno != EPERM && errno != EBUSY)
 			return err_sys(e, errno, "mount %s (cgroup2)", m->dest);
@@ -68,9 +64,8 @@ static int mount_v1(const struct init_plan *p, const struct mount_plan *m,
 	target = openat(dir, h->name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (target < 0)
 		return err_sys(e, errno, "mount %s: open %s", m->dest, h->name);
-	if (own_ns && fchdir(target) == 0 &&
-	    mount("cgroup", ".", unified ? "cgroup2" : "cgroup", fs_flags(m),
-		  unified ? NULL : h->options) == 0)
+	if (own_ns && tree_mount("cgroup", target, unified ? "cgroup2" : "cgroup", fs_flags(m),
+				 unified ? NULL : h->options) == 0)
 		return 0;
 	if (bind_dir(m, arena_printf(p->arena, "%s%s", h->mount_point, h->path), target, e) < 0)
 		return e->code == ENOENT || e->code == EACCES ? 0 : -1;
@@ -126,8 +121,7 @@ int mounts_cgroup(const struct init_plan *p, const struct mount_plan *m, int roo
 	}
 	if (p->cgroups->unified)
 		return mount_unified(p, m, &p->cgroups->hierarchies[0], target, e);
-	if (fchdir(target) < 0 ||
-	    mount("tmpfs", ".", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755") < 0)
+	if (tree_mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755") < 0)
 		return err_sys(e, errno, "mount %s (tmpfs)", m->dest);
 	dir = path_open_in_root(rootfd, m->dest, O_RDONLY | O_DIRECTORY, 0, e);
 	if (dir < 0)

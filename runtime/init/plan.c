@@ -16,7 +16,9 @@
 #include "oci/base/self.h"
 #include "oci/base/str.h"
 #include "runtime/init/idmapped.h"
+#include "runtime/init/mounts.h"
 #include "runtime/init/syscalls.h"
+#include "runtime/init/tree.h"
 #include "runtime/shim/shim.h"
 
 static int plan_rlimits(struct arena *a, const struct oci_process *s, struct process_plan *p,
@@ -63,8 +65,7 @@ static void plan_capabilities(struct arena *a, const struct oci_capabilities *s,
 	}
 }
 
-/* The shim as a sealed memory file: nobody can write to it, whoever gets hold of it. */
-static int make_shim(struct error *e)
+int process_make_shim(struct error *e)
 {
 	_cleanup_fd_ int fd = memfd_create("mrun-shim", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
 
@@ -119,6 +120,7 @@ int process_plan_make(struct arena *a, const struct oci_process *s, struct proce
 	p->cwd = s->cwd;
 	p->no_new_privs = s->no_new_privileges;
 	p->umask = 0022;
+	p->root_fd = -1;
 	if (s->user) {
 		p->uid = s->user->uid;
 		p->gid = s->user->gid;
@@ -127,12 +129,12 @@ int process_plan_make(struct arena *a, const struct oci_process *s, struct proce
 		if (s->user->umask)
 			p->umask = *s->user->umask & 0777;
 	}
-	p->shim_fd = -1;
 	/* Without the object it has none at all, as with runc, and never the caller's own. */
 	plan_capabilities(a, s->capabilities ? s->capabilities : &none, p);
 	if (plan_rlimits(a, s, p, e) < 0)
 		return -1;
-	p->shim_fd = make_shim(e);
+	if (p->shim_fd < 0)
+		p->shim_fd = process_make_shim(e);
 	return p->shim_fd < 0 ? -1 : 0;
 }
 
@@ -147,22 +149,14 @@ int plan_open_tree(const struct init_plan *p, const char *path, unsigned flags)
 {
 	int want = p->spec->linux_->rootfs_propagation & OCI_PROPAGATION_KIND;
 	struct mount_attr attr = { .propagation = MS_SLAVE };
-	int fd = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 
 	/* As the child's own mounts become (rootfs.c). Those of a user namespace are never peers of
 	 * the host's. */
 	if (want == OCI_PROPAGATION_PRIVATE || want == OCI_PROPAGATION_UNBINDABLE)
 		attr.propagation = MS_PRIVATE;
-	if (fd < 0 || (want == OCI_PROPAGATION_SHARED && !p->new_userns))
-		return fd;
-	if (sys_mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0) {
-		int err = errno;
-
-		close(fd);
-		errno = err;
-		return -1;
-	}
-	return fd;
+	if (want == OCI_PROPAGATION_SHARED && !p->new_userns)
+		return sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
+	return tree_clone(AT_FDCWD, path, flags, &attr);
 }
 
 static int open_source(struct init_plan *p, struct mount_plan *m, size_t i, struct error *e)
@@ -301,6 +295,9 @@ int plan_make(struct init_plan *p, struct error *e)
 				  p->idmap.gids[0].size == 1 &&
 				  p->idmap.gids[0].host_id == self_gid();
 	}
+	p->null_tree = -1;
+	if (devices_owns_host_nodes(p))
+		p->stdio_null = devices_null_among_stdio();
 	p->hostname = s->hostname;
 	p->domainname = s->domainname;
 	p->mounts = ARENA_ARRAY(p->arena, s->mounts_len, struct mount_plan);

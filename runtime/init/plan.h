@@ -31,6 +31,7 @@ struct mount_plan {
 	unsigned long propagation;	       /* MS_SHARED … with MS_REC, 0: none asked for */
 	bool bind, recursive, copy_up, idmap, idmap_recursive;
 	int source_fd;	 /* a detached tree that the parent opened, -1: by name in the child */
+	bool is_new;	 /* in the child: a file system of type fstype was made for it */
 	int readonly_fd; /* in the child: a tmpfs that is yet to become read-only; -1 */
 };
 
@@ -73,8 +74,12 @@ struct process_plan {
 	int label_proc;			  /* and that /proc */
 	struct oci_personality *personality_spec;
 	struct oci_memory_policy *memory_policy_spec;
-	struct strlist warnings;  /* for the log */
-	uint64_t ambient_missing; /* process_drop(): capabilities that could not be raised */
+	/* What init.c knows, and exec.c does not, of the process that process_drop() works on. */
+	bool ids_are_zero, no_groups; /* all of its ids are 0; it has no supplementary groups */
+	int root_fd;		      /* of the container's root, -1: to be opened */
+	bool in_root;		      /* that is the working directory, and umask(2) is 022 */
+	struct strlist warnings;      /* for the log */
+	uint64_t ambient_missing;     /* process_drop(): capabilities that could not be raised */
 };
 
 struct init_plan {
@@ -103,6 +108,9 @@ struct init_plan {
 	struct process_plan process;
 	bool terminal;
 	unsigned short rows, cols;
+	unsigned stdio_null;	 /* which of 0 to 2 are the host's null device, as bits */
+	int state_fd;		 /* the state directory, which the child has no use for */
+	int null_tree;		 /* in the child: devices_null_clone()'s, -1: not made yet */
 	int sync_fd;		 /* the child's end of the pair with the parent */
 	int parent_fd;		 /* the parent's end, which the child closes */
 	int start_fd, result_fd; /* create: FIFOs that start writes to and reads from; else -1 */
@@ -134,7 +142,12 @@ void capabilities_parse(struct arena *a, char *const *names, uint64_t *ret, cons
 			struct strlist *warnings);
 /* A line for each of the ambient capabilities BITS, which could not be raised. */
 void capabilities_not_raised(struct arena *a, uint64_t bits, struct strlist *warnings);
+/* P->shim_fd: made here unless it is there already. */
 int process_plan_make(struct arena *a, const struct oci_process *spec, struct process_plan *p,
 		      struct error *e);
+
+/* The shim as a sealed memory file: nobody can write to it, whoever gets hold of it. A descriptor,
+ * -1 with E. */
+int process_make_shim(struct error *e);
 
 #endif

@@ -86,23 +86,14 @@ static void join_session_keyring(const struct process_plan *p)
 	/* A kernel without keyrings, a filter that forbids them or a full quota: no reason not to
 	 * run. The container just keeps the caller's. */
 	long id = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, p->session_keyring, 0, 0, 0);
-	unsigned long perm;
-	char text[256], *at = text;
 
 	if (id < 0)
 		return;
-	if (syscall(SYS_keyctl, KEYCTL_DESCRIBE, id, text, sizeof(text), 0) < 0)
-		return;
 	/* So that exec finds it as well (runc does so): its owner may search it, or, where exec's
-	 * caller is none that the user namespace knows, everybody (keyctl_setperm(3)). */
-	for (int i = 0; i < 3 && at; i++) { /* type;uid;gid;permissions;description */
-		at = strchr(at, ';');
-		at = at ? at + 1 : NULL;
-	}
-	perm = at ? strtoul(at, NULL, 16) : 0;
-	if (perm)
-		syscall(SYS_keyctl, KEYCTL_SETPERM, id, perm | (p->user_namespace ? 0x8 : 0x80000),
-			0, 0);
+	 * caller is none that the user namespace knows, everybody (keyctl_setperm(3)). The rest is
+	 * what the kernel gives a session keyring. */
+	syscall(SYS_keyctl, KEYCTL_SETPERM, id, 0x3f130000 | (p->user_namespace ? 0x8 : 0x80000), 0,
+		0);
 }
 
 int process_prepare(struct process_plan *p, int proc, struct error *e)
@@ -120,6 +111,8 @@ static int enter_cwd(const struct process_plan *p, bool make, struct error *e)
 {
 	char buf[4096];
 
+	if (p->in_root && str_eq(p->cwd, "/"))
+		return 0;
 	if (chdir(p->cwd) < 0) {
 		if (errno == ENOENT && make) {
 			_cleanup_fd_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -175,7 +168,9 @@ static int set_capabilities(struct process_plan *p, uint64_t known, struct error
 
 	if (syscall(SYS_capset, &h, d) < 0)
 		return err_sys(e, errno, "set the capabilities");
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
+	/* capset(2) left of them what is both permitted and inheritable (capabilities(7)). */
+	if ((perm & inh) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 &&
+	    errno != EINVAL)
 		return err_sys(e, errno, "clear the ambient capabilities");
 	for (unsigned long cap = 0; cap < 64; cap++)
 		if (amb & 1ULL << cap && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
@@ -201,12 +196,15 @@ static int change_user(const struct process_plan *p, struct error *e)
 	if (p->uid != 0)
 		give_pipes(p);
 	if (p->setgroups_allowed) {
-		if (setgroups(p->groups_len, p->groups) < 0)
+		if (!(p->no_groups && p->groups_len == 0) &&
+		    setgroups(p->groups_len, p->groups) < 0)
 			return err_sys(e, errno, "setgroups");
 	} else if (p->groups_len) {
 		return err_msg(e, "process.user.additionalGids: supplementary groups cannot be set "
 				  "with a single mapped id");
 	}
+	if (p->ids_are_zero && p->uid == 0 && p->gid == 0)
+		return 0;
 	if (setresgid(p->gid, p->gid, p->gid) < 0) {
 		err_sys(e, errno, "change to group %u", p->gid);
 		return err_hint(e, "the group is not mapped in the user namespace: give a larger "
@@ -223,7 +221,8 @@ static int change_user(const struct process_plan *p, struct error *e)
 /* docker's USER, looked up in the container's files, and HOME from there. */
 static int resolve_user(struct arena *a, struct process_plan *p, struct error *e)
 {
-	_cleanup_fd_ int root = -1;
+	_cleanup_fd_ int own = -1;
+	int root = p->root_fd;
 	struct user_result u = { 0 };
 	bool have_home = false;
 	size_t at = 0;
@@ -234,7 +233,8 @@ static int resolve_user(struct arena *a, struct process_plan *p, struct error *e
 	have_home = p->env[at] && p->env[at][strlen("HOME=")];
 	if (!p->user && (have_home || !p->set_home))
 		return 0;
-	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		root = own = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return err_sys(e, errno, "open the container's root");
 	if (p->user) {
@@ -375,7 +375,8 @@ int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const
 		return err_sys(e, errno, "set no_new_privs");
 	if (p->no_new_privs && load_filter(p, ret_notify, e) < 0)
 		return -1;
-	umask(p->umask);
+	if (!p->in_root || p->umask != 0022)
+		umask(p->umask);
 	*ret_path = find_program(a, p, e);
 	return *ret_path ? 0 : -1;
 }

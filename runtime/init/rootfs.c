@@ -195,22 +195,22 @@ static int make_parent_private(const char *rootfs, struct error *e)
 
 static int bundle_mount(const struct init_plan *p, struct error *e)
 {
-	_cleanup_fd_ int tree = p->rootfs_tree, target = -1;
+	_cleanup_fd_ int tree = p->rootfs_tree;
 	/* On itself: later mounts may name sources below the bundle's root. */
 	const char *place = p->rootfs;
+	int r;
 
 	if (tree < 0)
 		tree = sys_open_tree(AT_FDCWD, p->rootfs,
 				     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (tree < 0 && p->new_userns && errno == EPERM)
+		return namespaces_explain(CLONE_NEWUSER, errno, e);
 	if (tree < 0)
 		return err_sys(e, errno, "open the root file system %s", p->rootfs);
-	target = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (target < 0 && errno == EACCES)
-		target = open(place = "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (target < 0)
-		return err_sys(e, errno, "open the root file system %s", p->rootfs);
-	if (sys_move_mount(tree, "", target, "",
-			   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+	r = sys_move_mount(tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH);
+	if (r < 0 && errno == EACCES)
+		r = sys_move_mount(tree, "", AT_FDCWD, place = "/", MOVE_MOUNT_F_EMPTY_PATH);
+	if (r < 0)
 		return err_sys(e, errno, "mount the root file system %s on %s", p->rootfs, place);
 	return fd_take(&tree);
 }
@@ -233,6 +233,8 @@ int rootfs_mount(const struct init_plan *p, struct error *e)
 	 * made so at the end.) */
 	if (flag == MS_UNBINDABLE)
 		flag = MS_PRIVATE;
+	/* (With a user namespace of its own the kernel has made them slaves, copy_mnt_ns().) */
+	as_it_is |= p->new_userns && !p->options->overlay && flag == MS_SLAVE;
 	if (!as_it_is && mount(NULL, "/", NULL, flag | MS_REC, NULL) < 0) {
 		/* Ubuntu's AppArmor lets a user namespace be made and then takes its rights away.
 		 */

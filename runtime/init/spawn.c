@@ -56,18 +56,13 @@ int namespaces_explain(uint64_t flags, int err, struct error *e)
 	return -1;
 }
 
-static pid_t do_clone(struct init_plan *p, uint64_t more, int cgroup_fd, int *ret_pidfd)
+static pid_t do_clone(const struct init_plan *p, uint64_t more, int cgroup_fd)
 {
 	struct clone_args args = { .flags = p->clone_flags | more, .exit_signal = SIGCHLD };
-	int pidfd = -1;
 	pid_t pid;
 
-	if (!(more & CLONE_PARENT)) {
-		args.flags |= CLONE_PIDFD;
-		args.pidfd = (uint64_t)(uintptr_t)&pidfd;
-	} else {
+	if (more & CLONE_PARENT)
 		args.exit_signal = 0; /* the kernel takes the one of the process in between */
-	}
 	if (cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)(unsigned)cgroup_fd;
@@ -78,14 +73,10 @@ static pid_t do_clone(struct init_plan *p, uint64_t more, int cgroup_fd, int *re
 		int err = errno;
 		unsigned long flags = p->clone_flags | more | SIGCHLD;
 
-		if (!(more & CLONE_PARENT))
-			flags |= CLONE_PIDFD;
-		pid = (pid_t)syscall(SYS_clone, flags, NULL, &pidfd, NULL, NULL);
+		pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
 		if (pid < 0 && errno == ENOSYS)
 			errno = err;
 	}
-	if (pid > 0)
-		*ret_pidfd = pidfd;
 	return pid;
 }
 
@@ -132,7 +123,6 @@ static int hide(struct init_plan *p, struct error *e)
 static _Noreturn void in_between(struct init_plan *p, int cgroup_fd)
 {
 	struct error e;
-	int pidfd = -1;
 	pid_t pid;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -144,7 +134,7 @@ static _Noreturn void in_between(struct init_plan *p, int cgroup_fd)
 		goto failed;
 	if (join_all(p, &e) < 0)
 		goto failed;
-	pid = do_clone(p, CLONE_PARENT, cgroup_fd, &pidfd);
+	pid = do_clone(p, CLONE_PARENT, cgroup_fd);
 	if (pid == 0)
 		init_main(p);
 	if (pid < 0) {
@@ -158,17 +148,17 @@ failed:
 	_exit(1);
 }
 
-pid_t init_spawn(struct init_plan *p, int cgroup_fd, int sync, int *ret_pidfd, struct error *e)
+pid_t init_spawn(struct init_plan *p, int cgroup_fd, int sync, struct error *e)
 {
 	struct sync_packet packet;
 	pid_t pid, middle;
 
-	*ret_pidfd = -1;
 	if (!p->joins_len) {
-		pid = do_clone(p, 0, cgroup_fd, ret_pidfd);
+		pid = do_clone(p, 0, cgroup_fd);
 		if (pid == 0) {
 			/* With a copy of it open, the parent's death would never be seen. */
 			close(p->parent_fd);
+			fd_closep(&p->state_fd);
 			init_main(p);
 		}
 		return pid < 0 ? namespaces_explain(p->clone_flags, errno, e) : pid;
@@ -191,6 +181,5 @@ pid_t init_spawn(struct init_plan *p, int cgroup_fd, int sync, int *ret_pidfd, s
 	}
 	if (packet.tag != SYNC_PID)
 		return err_msg(e, "the process that joins the namespaces ended");
-	*ret_pidfd = (int)syscall(SYS_pidfd_open, packet.pid, 0);
 	return packet.pid;
 }
