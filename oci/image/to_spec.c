@@ -74,6 +74,13 @@ static char **arguments(struct arena *a, const struct oci_image_run *run,
 		err_hint(e, "put the command after the image's name");
 		return NULL;
 	}
+	if (!l.items[0][0]) {
+		err_msg(e, "exec: \"\": executable file not found in $PATH");
+		e->exit_code = ERR_EXIT_NOT_FOUND;
+		err_hint(e, "the name of the program is empty, in the image's Entrypoint or Cmd or "
+			    "on the command line");
+		return NULL;
+	}
 	return l.items;
 }
 

@@ -303,11 +303,33 @@ static int apply(struct extractor *x, const struct tar_entry *t, struct error *e
 	}
 }
 
+/* 0, EXTRACT_NEEDS_LOWER, -1. */
+static int apply_all(struct extractor *x, struct error *e)
+{
+	struct tar_entry entry;
+	int r;
+
+	while ((r = tar_next(x->tar, &entry, e)) > 0) {
+		if (++x->r.entries > x->o.max_entries) {
+			err_msg(e, "more than the %llu entries allowed in a layer",
+				(unsigned long long)x->o.max_entries);
+			return err_hint(e, "if you trust the image, raise "
+					   "MRUN_UNPACK_MAX_ENTRIES (for example to 20000000)");
+		}
+		r = apply(x, &entry, e);
+		if (r < 0)
+			return err_wrap(e, "entry %s", tar_quote(x->a, entry.name));
+		if (r > 0)
+			return r;
+	}
+	return r;
+}
+
 int extract_run(struct arena *a, struct tar *t, const struct extract_options *o,
 		struct extract_result *ret, struct error *e)
 {
 	struct extractor *x = ARENA_NEW(a, struct extractor);
-	struct tar_entry entry;
+	struct error ignored;
 	int r;
 
 	x->a = a;
@@ -316,23 +338,10 @@ int extract_run(struct arena *a, struct tar *t, const struct extract_options *o,
 	x->r.independent = true;
 	for (size_t i = 0; i < DIRS_MAX; i++)
 		x->dirs[i].fd = -1;
-	while ((r = tar_next(t, &entry, e)) > 0) {
-		if (++x->r.entries > o->max_entries) {
-			err_msg(e, "more than the %llu entries allowed in a layer",
-				(unsigned long long)o->max_entries);
-			return err_hint(e, "if you trust the image, raise "
-					   "MRUN_UNPACK_MAX_ENTRIES (for example to 20000000)");
-		}
-		r = apply(x, &entry, e);
-		if (r < 0)
-			return err_wrap(e, "entry %s", tar_quote(a, entry.name));
-		if (r > 0)
-			return r;
-	}
-	if (r < 0)
-		return -1;
-	if (dirs_flush(x, e) < 0)
-		return -1;
-	*ret = x->r;
-	return 0;
+	r = apply_all(x, e);
+	if (dirs_flush(x, r == 0 ? e : &ignored) < 0 && r == 0)
+		r = -1;
+	if (r == 0)
+		*ret = x->r;
+	return r;
 }

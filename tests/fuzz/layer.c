@@ -18,7 +18,8 @@
 
 #define SENTINEL "untouched"
 
-static int base = -1; /* of root and sentinel; the extractor changes the working directory */
+static int base = -1;	/* of root and sentinel; the extractor changes the working directory */
+static int lowest = -1; /* the descriptor that the next one gets: none may be left open */
 
 static void write_file(const char *path, const char *text)
 {
@@ -49,6 +50,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		abort();
 	write_file("sentinel", SENTINEL);
 	base = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	lowest = fcntl(base, F_DUPFD_CLOEXEC, 0);
+	close(lowest);
 	return 0;
 }
 
@@ -58,7 +61,7 @@ static void check_sentinel(void)
 	int fd = openat(base, "sentinel", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
-	FUZZ_ASSERT(fd >= 0 && fstat(fd, &st) == 0);
+	FUZZ_ASSERT(fd == lowest && fstat(fd, &st) == 0);
 	FUZZ_ASSERT((st.st_mode & 07777) == 0644 && st.st_nlink == 1);
 	FUZZ_ASSERT(read(fd, buf, sizeof(buf)) == (ssize_t)strlen(SENTINEL));
 	FUZZ_ASSERT(strcmp(buf, SENTINEL) == 0);
@@ -96,9 +99,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (s)
 		stream_finish(s, &sums, &e);
-	check_sentinel();
 	close(eo.root_fd);
 	close(so.fd);
+	check_sentinel();
 	arena_free(&a);
 	return 0;
 }

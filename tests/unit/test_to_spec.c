@@ -91,6 +91,10 @@ static void command(void **state)
 	o.command = NULL;
 	assert_null(spec_from_image(&arena, &config, &o, &warnings, &err));
 	assert_non_null(strstr(err.msg, "no command specified"));
+	o.command = LIST((char *)"");
+	assert_null(spec_from_image(&arena, &config, &o, &warnings, &err));
+	assert_int_equal(err.exit_code, ERR_EXIT_NOT_FOUND);
+	o.command = NULL;
 	run.entrypoint = run.cmd = NULL;
 	o.entrypoint = NULL;
 	assert_null(spec_from_image(&arena, &config, &o, &warnings, &err));
