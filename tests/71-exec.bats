@@ -417,13 +417,13 @@ same_as_init() { # PID
 	wait "$wait_agent" $! || true
 }
 
-@test "the process cannot be looked into while it joins" {
-	need_root
-	need python3
-	# An agent that does not answer keeps the process of exec where it is: inside, and still mrun.
-	bundle b '.process.args = ["/bin/sh", "-c", "while :; do for p in /proc/[0-9]*; do echo \"== $p $(cat $p/comm)\"; for f in fd cwd root; do ls -l $p/$f/ 2>&1; done; cat $p/environ 2>&1; done >/new; mv /new /seen; sleep 0.1; done"]
+# An agent that does not answer keeps exec's process where it is: inside, before its program runs.
+# $T/seen is what a program in there sees of processes whose name matches NAME.
+look_into() { # NAME RULES
+	rm -rf b agent
+	bundle b '.process.args = ["/bin/sh", "-c", "while :; do for p in /proc/[0-9]*; do echo; echo \"== $p $(cat $p/comm)\"; for f in fd cwd root; do ls -l $p/$f/ 2>&1; done; cat $p/environ 2>&1; done >/new; mv /new /seen; sleep 0.1; done"]
 		| .root.readonly = false | .linux.maskedPaths = [] | .linux.readonlyPaths = []
-		| .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: "'"$T"'/agent", syscalls: [{names: ["mknodat"], action: "SCMP_ACT_NOTIFY"}]}'
+		| .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: "'"$T"'/agent", syscalls: [{names: ["mknodat"], action: "SCMP_ACT_NOTIFY"}'"$2"']}'
 	cat >agent.py <<-'END'
 		import socket, sys, time
 		s = socket.socket(socket.AF_UNIX)
@@ -445,17 +445,47 @@ same_as_init() { # PID
 	for _ in {1..100}; do [ -S agent ] && break; sleep 0.02; done
 	"$MRUN" run -d --pid-file init --bundle b "$ID" </dev/null >log 2>&1
 	for _ in {1..100}; do grep -q full agent.out && break; sleep 0.02; done
-	"$MRUN" exec "$ID" true </dev/null >out 2>&1 3>&- &
+	"$MRUN" exec "$ID" env </dev/null >out 2>&1 3>&- &
 	mrun=$!
-	for _ in {1..100}; do [ "$("$MRUN" ps --format json "$ID" | jq length)" -ge 2 ] && grep -q "== .* mrun" b/rootfs/seen && break; sleep 0.05; done
-	sed -n "/== .* mrun/,/== /p" b/rootfs/seen | sed "1s/.*== /== /" >seen
+	for _ in {1..100}; do [ "$("$MRUN" ps --format json "$ID" | jq length)" -ge 2 ] && grep -q "== .* $1" b/rootfs/seen && break; sleep 0.05; done
+	sed -n "/== .* $1/,/== /p" b/rootfs/seen | sed "1s/.*== /== /" >seen
 	kill $mrun
 	kill $agent
 	wait || true
+	cat seen
+	"$MRUN" delete -f "$ID"
+}
+
+@test "the process, while it joins, has nothing to be found" {
+	need_root
+	need python3
+	export SECRET_OF_CALLER=1
+	look_into memfd ''
+	# All is open, and it is the container's: no descriptor but the caller's three and the socket, its
+	# own root, no variable of ours.
+	[ "$(grep -cE " [0-9]+ -> " seen)" -eq 4 ]
+	grep -qE " [0-9]+ -> socket:" seen
+	grep -qE " sbin$" seen
+	grep -q PATH= seen
+	run ! grep -aE "SECRET_OF_CALLER|MRUN_" seen
+}
+
+@test "the process cannot be looked into while it joins in the other order" {
+	need_root
+	need python3
+	look_into mrun ', {names: ["setsid"], action: "SCMP_ACT_ERRNO"}'
 	# Seen, and closed: no descriptor, no directory of it can be listed, no variable read.
 	[ "$(grep -c "ermission denied" seen)" -ge 4 ]
 	run ! grep -E -- "-> |HOME=|$T" seen
+	# With the right to trace it would be open.
+	rm -rf b
+	bundle b '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["setsid"], action: "SCMP_ACT_ERRNO"}]}
+		| .process.args = ["/bin/sleep", "600"] | .process.capabilities[] |= . + ["CAP_SYS_PTRACE"]'
+	"$MRUN" run -d --bundle b "$ID" </dev/null >log 2>&1
+	run -255 "$MRUN" exec "$ID" true
+	[[ $output == *"may trace (CAP_SYS_PTRACE)"*"hint: "*"setsid"* ]]
 }
+
 
 @test "nothing leads out of the root, nor to mrun itself" {
 	need_root

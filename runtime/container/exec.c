@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,6 +44,7 @@ struct exec {
 	int clone_fd;	       /* the v2 directory to be born into, -1: none */
 	int sync;	       /* our end */
 	int pidfd_socket;
+	int notify; /* the filter's, which waits for the pid that it is announced with; -1 */
 	pid_t middle, pid;
 	int master;
 };
@@ -181,6 +183,30 @@ static void plan_terminal(struct exec *x, const struct oci_process *s)
 	}
 }
 
+/* See exec_join.c: whether the process can be made last, when it has nothing to hide any more. Else
+ * a program in there with CAP_SYS_PTRACE would get hold of all that we may do. */
+static int plan_order(struct exec *x, struct error *e)
+{
+	const struct oci_process *first = x->spec->process;
+	struct strlist ignored = { 0 };
+	uint64_t bounding = 0;
+
+	x->plan.late = !process_can_join(&x->plan.process, x->plan.terminal);
+	if (!x->plan.late || (x->plan.namespaces & CLONE_NEWUSER) ||
+	    !(x->plan.namespaces & CLONE_NEWPID))
+		return 0;
+	if (first && first->capabilities)
+		capabilities_parse(x->a, first->capabilities->bounding, &bounding, "", &ignored);
+	if (!(bounding & 1ULL << CAP_SYS_PTRACE))
+		return 0;
+	err_msg(e,
+		"exec: the container may trace (CAP_SYS_PTRACE) and has no user namespace of its "
+		"own: what enters it must have dropped all rights before, and its seccomp filter "
+		"forbids that");
+	return err_hint(e, "let linux.seccomp pass clone, setsid, read, write, close, exit_group, "
+			   "ioctl and execveat, or give the container a user namespace");
+}
+
 static int plan_process(struct exec *x, const struct oci_process *s, struct error *e)
 {
 	const struct oci_linux *l = x->spec->linux_;
@@ -197,6 +223,7 @@ static int plan_process(struct exec *x, const struct oci_process *s, struct erro
 	pp->personality_spec = l->personality;
 	pp->memory_policy_spec = l->memory_policy;
 	pp->setgroups_allowed = setgroups_allowed(x);
+	pp->parent_schedules = true;
 	pp->user_namespace = (x->plan.namespaces & CLONE_NEWUSER) != 0;
 	if (!x->ct->record->no_new_keyring)
 		pp->session_keyring = arena_printf(x->a, "_ses.%s", x->ct->id);
@@ -208,7 +235,7 @@ static int plan_process(struct exec *x, const struct oci_process *s, struct erro
 		return -1;
 	if (l->seccomp && seccomp_prepare(x->a, l->seccomp, &pp->seccomp, e) < 0)
 		return -1;
-	return 0;
+	return plan_order(x, e);
 }
 
 static int plan_cgroup(struct exec *x, struct error *e)
@@ -295,28 +322,42 @@ static int move_into_cgroup(struct exec *x, struct error *e)
 	return sync_send(x->sync, SYNC_GO, -1, e);
 }
 
+static int pass_notify(struct exec *x, struct error *e)
+{
+	char *state = state_json(x->a, x->ct->record, "running", x->ct->pid, false);
+	int r = seccomp_notify_send(x->a, &x->plan.process.seccomp, x->notify, x->pid, state,
+				    strlen(state), e);
+
+	fd_closep(&x->notify);
+	x->notify = -1;
+	return r;
+}
+
 /* What the parent does for the process before it may go on. */
 static int equip(struct exec *x, pid_t pid, struct error *e)
 {
+	if (pid == x->middle)
+		return err_msg(e, "unexpected message from the container");
 	while (waitpid(x->middle, NULL, 0) < 0 && errno == EINTR)
 		;
 	x->middle = 0;
 	x->pid = pid;
-	if (process_limits(&x->plan.process, pid, e) < 0)
+	if (attributes_scheduler(&x->plan.process, pid, e) < 0)
 		return -1;
 	if (x->pidfd_socket >= 0 && client_socket_send_pidfd(x->pidfd_socket, "setns", pid, e) < 0)
+		return -1;
+	if (x->notify >= 0 && pass_notify(x, e) < 0)
 		return -1;
 	return sync_send(x->sync, SYNC_MAPPED, -1, e);
 }
 
-static int pass_notify(struct exec *x, int fd, struct error *e)
+/* The filter's descriptor: with the usual order it comes before the pid. */
+static int take_notify(struct exec *x, int fd, struct error *e)
 {
-	char *state = state_json(x->a, x->ct->record, "running", x->ct->pid, false);
-	int r = seccomp_notify_send(x->a, &x->plan.process.seccomp, fd, x->pid, state,
-				    strlen(state), e);
-
-	close(fd);
-	return r < 0 ? -1 : sync_send(x->sync, SYNC_GO, -1, e);
+	x->notify = fd;
+	if (!x->plan.late)
+		return 0;
+	return pass_notify(x, e) < 0 ? -1 : sync_send(x->sync, SYNC_GO, -1, e);
 }
 
 /* Follows both processes until the program runs. */
@@ -346,7 +387,7 @@ static int follow(struct exec *x, struct error *e)
 			x->master = p.fd;
 			break;
 		case SYNC_NOTIFY:
-			r = pass_notify(x, p.fd, e);
+			r = take_notify(x, p.fd, e);
 			break;
 		case SYNC_AMBIENT:
 			capabilities_not_raised(x->a, p.ambient, &x->plan.process.warnings);
@@ -355,6 +396,8 @@ static int follow(struct exec *x, struct error *e)
 			*e = p.error;
 			return -1;
 		case SYNC_REPORT:
+			if (!x->pid) /* the shim's clone */
+				return exec_join_no_process(p.report.err, e);
 			return explain_exec(x->plan.process.args[0], &p.report, e);
 		case SYNC_END:
 			return x->pid ? 0
@@ -488,6 +531,7 @@ int exec_run(struct cmd_context *c, struct container *ct, const struct oci_spec 
 			  .clone_fd = -1,
 			  .sync = -1,
 			  .pidfd_socket = -1,
+			  .notify = -1,
 			  .master = -1 };
 	int code = run(&x, p, e);
 
@@ -504,6 +548,7 @@ int exec_run(struct cmd_context *c, struct container *ct, const struct oci_spec 
 	fd_closep(&x.plan.console_fd);
 	fd_closep(&x.clone_fd);
 	fd_closep(&x.pidfd_socket);
+	fd_closep(&x.notify);
 	fd_closep(&x.sync);
 	fd_closep(&x.master);
 	return code;

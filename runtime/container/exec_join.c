@@ -1,18 +1,24 @@
 /*
  * See exec_join.h. In order, the process in between: CPUs · cgroup · labels through the host's
- * /proc · not dumpable · all namespaces at once, by the pidfd of the container's first process
- * (setns(2), Linux 5.8), else one by one · clone. Then the process: root of the user namespace ·
- * session · terminal · limits were set by the parent · drop what it may not have · execute the
- * shim.
+ * /proc · limits, some of which only the host's root may raise · not dumpable · all namespaces at
+ * once, by the pidfd of the container's first process (setns(2), Linux 5.8), else one by one · root
+ * of the user namespace · terminal · drop what the process may not have · execute the shim, which
+ * clones the process, waits for the parent, and executes the program.
  *
- * What it stops. From the moment that it is in the container's pid namespace, others there can see
- * it: it is not dumpable since before, so that they can neither trace it nor open its descriptors,
- * which lead to the host (CVE-2016-9962). It is a fork of mrun: not one byte of the container's is
- * executed or read for configuration until the capabilities are dropped, except the files that
- * init reads too (passwd, under the container's root). The working directory must exist and be
+ * What it stops. Others of the container's pid namespace see the process from the clone on, and
+ * with CAP_SYS_PTRACE in our own user namespace nothing of it can be hidden from them: neither
+ * memory nor descriptors nor /proc/PID/exe (CVE-2016-9962, CVE-2019-5736). So the clone comes last,
+ * when there is nothing left to gain: a sealed kilobyte in memory, with the container's
+ * capabilities, filter, root and environment, and no descriptor but the standard ones and the
+ * socket, whose other end believes nothing (exec.c). The process in between is not in that pid
+ * namespace; others of the user namespace can't trace it because it is not dumpable. It is a fork
+ * of mrun: not one byte of the container's is executed or read for configuration, except the files
+ * that init reads too (passwd, under the container's root). The working directory must exist and be
  * inside the root, all descriptors are closed on exec (CVE-2024-21626), labels are written through
- * a procfs that the container has no hand in (CVE-2019-16884), and /proc/self/exe is the sealed
- * shim (CVE-2019-5736).
+ * a procfs that the container has no hand in (CVE-2019-16884).
+ *
+ * A filter may forbid what that takes (clone, say). Then the clone comes first, and only not being
+ * dumpable protects what it still has; exec.c refuses to do it where that is not enough.
  */
 #include "runtime/container/exec_join.h"
 
@@ -126,6 +132,7 @@ static int enter_root(struct exec_plan *p, struct error *e)
 	return 0;
 }
 
+/* The parent gets the master, or the client. */
 static int make_terminal(struct exec_plan *p, struct error *e)
 {
 	static const char name[] = "/dev/ptmx";
@@ -145,48 +152,86 @@ static int make_terminal(struct exec_plan *p, struct error *e)
 			return err_wrap(e, "--console-socket");
 		close(p->console_fd);
 	}
-	return console_attach(slave, e);
+	return console_attach(slave, p->late, e);
 }
 
-static int run(struct exec_plan *p, struct error *e)
+/* From all that mrun may do to what the program may do. */
+static int settle(struct exec_plan *p, const char **ret_path, struct error *e)
 {
-	const char *path;
 	int notify = -1;
 
 	process_reset_signals(true);
-	if (sync_expect(p->sync_fd, SYNC_MAPPED, e) < 0)
-		return -1;
 	if ((p->namespaces & CLONE_NEWUSER) && become_root(e) < 0)
 		return -1;
-	/* Only now: changing the user clears it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return err_sys(e, errno, "prctl");
 	if (enter_root(p, e) < 0)
 		return -1;
-	if (setsid() < 0 && errno != EPERM)
+	if (p->late && setsid() < 0 && errno != EPERM)
 		return err_sys(e, errno, "setsid");
 	if (process_prepare(&p->process, -1, e) < 0)
 		return -1;
 	if (p->terminal && make_terminal(p, e) < 0)
 		return -1;
-	if (process_drop(p->arena, &p->process, &notify, &path, e) < 0 ||
+	if (process_drop(p->arena, &p->process, &notify, ret_path, e) < 0 ||
 	    sync_send_ambient(p->sync_fd, p->process.ambient_missing, e) < 0)
 		return -1;
-	if (notify >= 0) {
-		if (sync_send(p->sync_fd, SYNC_NOTIFY, notify, e) < 0)
+	if (notify < 0)
+		return 0;
+	if (sync_send(p->sync_fd, SYNC_NOTIFY, notify, e) < 0)
+		return -1;
+	close(notify);
+	return p->late ? sync_expect(p->sync_fd, SYNC_GO, e) : 0;
+}
+
+/* The usual order: the shim makes the process. */
+static int run(struct exec_plan *p, struct error *e)
+{
+	const struct process_call call = { .report_fd = p->sync_fd,
+					   .join = true,
+					   .sync_fd = p->sync_fd,
+					   .wait_fd = p->sync_fd,
+					   .terminal = p->terminal };
+	const char *path;
+
+	if (settle(p, &path, e) < 0)
+		return -1;
+	/* Changing the user clears it. The clone does not inherit it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return process_exec(p->arena, &p->process, path, &call, e);
+}
+
+static int run_late(struct exec_plan *p, struct error *e)
+{
+	const struct process_call call = { .report_fd = p->sync_fd };
+	const char *path;
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+
+	if (pid < 0)
+		return exec_join_no_process(errno, e);
+	if (pid > 0) {
+		if (sync_send_pid(p->sync_fd, pid, e) < 0)
 			return -1;
-		close(notify);
-		if (sync_expect(p->sync_fd, SYNC_GO, e) < 0)
-			return -1;
+		_exit(0);
 	}
+	if (sync_expect(p->sync_fd, SYNC_MAPPED, e) < 0 || settle(p, &path, e) < 0)
+		return -1;
 	prctl(PR_SET_PDEATHSIG, 0);
-	return process_exec(p->arena, &p->process, path, p->sync_fd, e);
+	return process_exec(p->arena, &p->process, path, &call, e);
+}
+
+int exec_join_no_process(int err, struct error *e)
+{
+	err_sys(e, err, "make a process in the container");
+	return err == EAGAIN ? err_hint(e, "it has as many processes as its limit allows "
+					   "(linux.resources.pids.limit, or the user's "
+					   "RLIMIT_NPROC)")
+			     : -1;
 }
 
 _Noreturn void exec_join_main(struct exec_plan *p)
 {
 	struct error e;
-	pid_t pid;
 
 	err_clear(&e);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -196,7 +241,8 @@ _Noreturn void exec_join_main(struct exec_plan *p)
 		goto failed;
 	err_clear(&e);
 	if (join_cgroup(p, &e) < 0 || attributes_oom_score(&p->process, p->proc, 0, &e) < 0 ||
-	    attributes_write_proc(&p->process, p->proc, &e) < 0)
+	    attributes_write_proc(&p->process, p->proc, &e) < 0 ||
+	    process_limits(&p->process, 0, &e) < 0)
 		goto failed;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) {
 		err_sys(&e, errno, "prctl");
@@ -207,18 +253,10 @@ _Noreturn void exec_join_main(struct exec_plan *p)
 	/* Not one descriptor that leads to the host's files is in there with it. */
 	fd_closep(&p->proc);
 	fd_closep(&p->pidfd);
-	pid = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
-	if (pid == 0) {
+	if (p->late)
+		run_late(p, &e);
+	else
 		run(p, &e);
-		goto failed;
-	}
-	if (pid < 0) {
-		err_sys(&e, errno, "make a process in the container");
-		if (e.code == EAGAIN)
-			err_hint(&e, "it has as many processes as its limit allows "
-				     "(linux.resources.pids.limit, or the user's RLIMIT_NPROC)");
-	} else if (sync_send_pid(p->sync_fd, pid, &e) == 0)
-		_exit(0);
 failed:
 	sync_send_error(p->sync_fd, &e);
 	_exit(e.exit_code ? e.exit_code : 1);

@@ -25,10 +25,14 @@ struct exec_plan {
 	struct console_plan console;
 	int console_fd; /* connected console socket; -1: the master goes to the parent */
 	int sync_fd;	/* our end of the pair with the parent */
+	bool late;	/* the filter forbids what the usual order takes: clone first, drop then */
 };
 
 /* The process in between, a fork of mrun: joins cgroup and namespaces, makes the process as its own
- * sibling (pid namespaces(7): only children are in the joined one), sends its pid, and ends. */
+ * sibling (pid namespaces(7): only children are in the joined one), sends its pid, and ends. The
+ * parent answers with SYNC_MAPPED. */
 _Noreturn void exec_join_main(struct exec_plan *p);
+/* E for a clone that failed with ERR; always -1. */
+int exec_join_no_process(int err, struct error *e);
 
 #endif

@@ -25,6 +25,7 @@
 #include "runtime/container/client_socket.h"
 #include "runtime/container/log.h"
 #include "runtime/container/fuse.h"
+#include "runtime/container/launch_follow.h"
 #include "runtime/container/oom.h"
 #include "runtime/container/record.h"
 #include "runtime/container/terminal.h"
@@ -33,23 +34,9 @@
 #include "runtime/init/init.h"
 #include "runtime/init/net_device.h"
 #include "runtime/init/process.h"
-#include "runtime/init/seccomp_notify.h"
 #include "runtime/init/sync.h"
 #include "runtime/init/syscalls.h"
 #include "runtime/init/sysctl.h"
-
-/* Everything one launch works on. */
-struct launch {
-	struct cmd_context *c;
-	struct arena *a;
-	const struct container_options *o;
-	struct init_plan plan;
-	struct launched *out;
-	bool waits;
-	int sync;			 /* our end */
-	int pidfd_socket;		 /* --pidfd-socket, connected; -1: none */
-	struct net_devices *net_devices; /* moved into the container; NULL: none */
-};
 
 static int make_fifos(struct launch *l, struct error *e)
 {
@@ -159,6 +146,43 @@ static int plan_process(struct launch *l, struct error *e)
 	return 0;
 }
 
+/* A procfs shows the pid namespace of who mounts it, or since Linux 6.17 the one that it is told.
+ */
+static bool mount_proc_of(struct init_plan *p, int pid_namespace)
+{
+	const char *path = path_of_fd(pid_namespace);
+	bool able = true;
+
+	for (size_t i = 0; i < p->mounts_len; i++) {
+		struct mount_plan *m = &p->mounts[i];
+		_cleanup_fd_ int fs = -1;
+
+		if (!m->fstype || !str_eq(m->fstype, "proc"))
+			continue;
+		fs = sys_fsopen("proc", FSOPEN_CLOEXEC);
+		able = able && fs >= 0 &&
+		       sys_fsconfig(fs, FSCONFIG_SET_STRING, "pidns", path, 0) == 0;
+		if (able)
+			m->data = arena_printf(p->arena, "%s%spidns=%s", m->data ? m->data : "",
+					       m->data && *m->data ? "," : "", path);
+	}
+	return able;
+}
+
+/* What cannot be done in that order is done in the other. */
+static void plan_exposed(struct launch *l)
+{
+	struct init_plan *p = &l->plan;
+	const struct oci_hooks *h = p->spec->hooks;
+
+	p->exposed = !p->pdeathsig && !(h && h->start_container_len) &&
+		     process_can_join(&p->process, p->terminal);
+	for (size_t i = 0; i < p->joins_len && p->exposed; i++)
+		if (p->joins[i].type == CLONE_NEWPID)
+			p->exposed = mount_proc_of(p, p->joins[i].fd);
+	p->process.parent_schedules = p->exposed;
+}
+
 static int make_plan(struct launch *l, struct error *e)
 {
 	struct init_plan *p = &l->plan;
@@ -175,6 +199,8 @@ static int make_plan(struct launch *l, struct error *e)
 	p->hooks_runtime = h && (h->prestart_len || h->create_runtime_len);
 	/* A foreground container of the image mode dies with the mrun that waits for it. */
 	p->pdeathsig = l->out->state.record->image && !l->o->detach;
+	if (p->exposed)
+		plan_exposed(l);
 	if (!l->out->cgroup) {
 		p->clone_flags |= p->late_flags & CLONE_NEWCGROUP;
 		p->late_flags &= ~(uint64_t)CLONE_NEWCGROUP;
@@ -189,108 +215,6 @@ static int make_plan(struct launch *l, struct error *e)
 			break;
 		}
 	return 0;
-}
-
-static int run_runtime_hooks(struct launch *l, struct error *e)
-{
-	const struct oci_hooks *h = l->plan.spec->hooks;
-	char *state = state_json(l->a, l->out->state.record, "creating", l->out->pid, false);
-
-	if (hooks_run(h->prestart, h->prestart_len, "prestart", state, e) < 0 ||
-	    hooks_run(h->create_runtime, h->create_runtime_len, "createRuntime", state, e) < 0)
-		return -1;
-	return sync_send(l->sync, SYNC_GO, -1, e);
-}
-
-static int pass_notify(struct launch *l, int fd, struct error *e)
-{
-	char *state = state_json(l->a, l->out->state.record, "creating", l->out->pid, false);
-	int r = seccomp_notify_send(l->a, &l->plan.process.seccomp, fd, l->out->pid, state,
-				    strlen(state), e);
-
-	close(fd);
-	return r < 0 ? -1 : sync_send(l->sync, SYNC_GO, -1, e);
-}
-
-static int mount_fuse(struct launch *l, struct error *e)
-{
-	_cleanup_fd_ int tree = fuse_overlayfs_start(l->a, l->o->overlay, l->plan.cache_path,
-						     l->out->pid, &l->out->fuse, e);
-
-	return tree < 0 ? -1 : sync_send(l->sync, SYNC_GO, tree, e);
-}
-
-static void say_ambient(const struct launch *l, uint64_t bits)
-{
-	struct strlist lines = { 0 };
-
-	capabilities_not_raised(l->a, bits, &lines);
-	log_warnings(l->c, &lines);
-}
-
-/* What the child has to say. */
-static unsigned expected_tags(const struct launch *l)
-{
-	const struct init_plan *p = &l->plan;
-	unsigned tags = SYNC_BIT(SYNC_AMBIENT);
-
-	if (p->hooks_runtime)
-		tags |= SYNC_BIT(SYNC_HOOKS);
-	if (l->o->overlay && l->o->overlay->fuse)
-		tags |= SYNC_BIT(SYNC_FUSE);
-	if (p->terminal && p->console_fd < 0)
-		tags |= SYNC_BIT(SYNC_TERMINAL);
-	if (p->process.seccomp.notify)
-		tags |= SYNC_BIT(SYNC_NOTIFY);
-	if (l->waits)
-		tags |= SYNC_BIT(SYNC_CREATED);
-	return tags;
-}
-
-/* Follows the child until its program runs, or it waits for start. */
-static int follow(struct launch *l, struct error *e)
-{
-	unsigned expected = expected_tags(l);
-	struct sync_packet p;
-
-	for (;;) {
-		if (sync_receive_expected(l->sync, &p, &expected, e) < 0)
-			return -1;
-		switch (p.tag) {
-		case SYNC_HOOKS:
-			if (run_runtime_hooks(l, e) < 0)
-				return -1;
-			break;
-		case SYNC_FUSE:
-			if (mount_fuse(l, e) < 0)
-				return -1;
-			break;
-		case SYNC_TERMINAL:
-			l->out->master = p.fd;
-			break;
-		case SYNC_NOTIFY:
-			if (pass_notify(l, p.fd, e) < 0)
-				return -1;
-			break;
-		case SYNC_AMBIENT:
-			say_ambient(l, p.ambient);
-			break;
-		case SYNC_ERROR:
-			*e = p.error;
-			return -1;
-		case SYNC_REPORT:
-			return explain_exec(l->plan.process.args[0], &p.report, e);
-		case SYNC_CREATED:
-			return 0;
-		case SYNC_END:
-			if (l->waits)
-				return err_msg(e, "the container's first process ended during the "
-						  "set-up");
-			return 0;
-		default:
-			return err_msg(e, "unexpected message from the container's first process");
-		}
-	}
 }
 
 /* As root: the caller's pipes go to the container's root, who can then give them to the user that
@@ -371,8 +295,7 @@ static int equip(struct launch *l, struct error *e)
 		return -1;
 	if (l->o->setup_network && l->o->setup_network(l->o->setup_network_ctx, out->pid, e) < 0)
 		return -1;
-	if (l->pidfd_socket >= 0 &&
-	    client_socket_send_pidfd(l->pidfd_socket, "standard", out->pid, e) < 0)
+	if (!p->exposed && launch_send_pidfd(l, e) < 0)
 		return -1;
 	if (sync_send(l->sync, ignores ? SYNC_IGNORING : SYNC_MAPPED, -1, e) < 0)
 		return -1;
@@ -453,7 +376,7 @@ static int spawn(struct launch *l, struct error *e)
 		  (int)l->out->pid, (unsigned long long)(l->plan.clone_flags | l->plan.late_flags));
 	if (equip(l, e) == 0) {
 		log_debug(l->c, "container %s: ids, limits, cgroup and network are set", l->o->id);
-		return follow(l, e);
+		return launch_follow(l, e);
 	}
 	prefer_childs_error(l, e);
 	return -1;
@@ -542,6 +465,7 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 			    .out = ret,
 			    .waits = waits,
 			    .sync = -1,
+			    .notify = -1,
 			    .pidfd_socket = -1 };
 	struct container_record *r;
 	int result = -1;
@@ -562,6 +486,7 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 	result = launch_steps(&l, e);
 not_begun:
 	fd_closep(&l.sync);
+	fd_closep(&l.notify);
 	fd_closep(&l.pidfd_socket);
 	fd_closep(&l.plan.sync_fd);
 	close_plan(&l.plan);

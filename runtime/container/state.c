@@ -391,12 +391,14 @@ int state_write_init(struct container *ct, pid_t pid, bool *ret_ignores, struct 
 {
 	char text[64];
 	uint64_t ignored = ~0ULL;
+	bool again = ct->pid > 0;
 
 	ct->pid = pid;
 	ct->start_time = read_stat(pid, &ignored);
 	*ret_ignores = ignored != 0;
 	snprintf(text, sizeof(text), "%d %llu", (int)pid, (unsigned long long)ct->start_time);
-	if (symlinkat(text, ct->dir_fd, INIT_FILE) < 0)
+	if (symlinkat(text, ct->dir_fd, again ? INIT_FILE ".new" : INIT_FILE) < 0 ||
+	    (again && renameat(ct->dir_fd, INIT_FILE ".new", ct->dir_fd, INIT_FILE) < 0))
 		return err_sys(e, errno, "record the process of container %s", ct->id);
 	return 0;
 }

@@ -16,7 +16,7 @@
 #include "oci/base/file.h"
 #include "oci/base/str.h"
 
-static int set_scheduler(const struct oci_scheduler *s, struct error *e)
+static int set_scheduler(const struct oci_scheduler *s, pid_t pid, struct error *e)
 {
 	struct sched_attr attr = { .size = sizeof(attr), .sched_policy = (uint32_t)s->policy - 1 };
 
@@ -27,7 +27,7 @@ static int set_scheduler(const struct oci_scheduler *s, struct error *e)
 	attr.sched_runtime = s->runtime ? *s->runtime : 0;
 	attr.sched_deadline = s->deadline ? *s->deadline : 0;
 	attr.sched_period = s->period ? *s->period : 0;
-	if (syscall(SYS_sched_setattr, 0, &attr, 0) < 0)
+	if (syscall(SYS_sched_setattr, pid, &attr, 0) < 0)
 		return err_sys(e, errno, "process.scheduler: set it");
 	return 0;
 }
@@ -169,11 +169,16 @@ int attributes_write_proc(struct process_plan *p, int proc, struct error *e)
 	return 0;
 }
 
+int attributes_scheduler(const struct process_plan *p, pid_t pid, struct error *e)
+{
+	return p->spec->scheduler ? set_scheduler(p->spec->scheduler, pid, e) : 0;
+}
+
 int attributes_apply(const struct process_plan *p, struct error *e)
 {
 	const struct oci_process *s = p->spec;
 
-	if (s->scheduler && set_scheduler(s->scheduler, e) < 0)
+	if (!p->parent_schedules && attributes_scheduler(p, 0, e) < 0)
 		return -1;
 	if (s->io_priority && set_io_priority(s->io_priority, e) < 0)
 		return -1;

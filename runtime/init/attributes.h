@@ -14,7 +14,9 @@ int attributes_oom_score(const struct process_plan *p, int proc, pid_t pid, stru
 int attributes_write_proc(struct process_plan *p, int proc, struct error *e);
 /* Whether the container has a /proc by which the shim can set a label. */
 bool attributes_label_late(const struct oci_spec *spec);
-/* All the others, on the calling process. */
+/* process.scheduler of process PID (0: the caller). */
+int attributes_scheduler(const struct process_plan *p, pid_t pid, struct error *e);
+/* All the others, and the scheduler unless the parent sets it, on the calling process. */
 int attributes_apply(const struct process_plan *p, struct error *e);
 
 #endif

@@ -96,9 +96,9 @@ int console_open(int rootfd, const struct console_plan *p, int *ret_slave, struc
 	return fd_take(&master);
 }
 
-int console_attach(int slave, struct error *e)
+int console_attach(int slave, bool control, struct error *e)
 {
-	if (ioctl(slave, TIOCSCTTY, 0) < 0)
+	if (control && ioctl(slave, TIOCSCTTY, 0) < 0)
 		return err_sys(e, errno, "make the terminal the controlling one");
 	for (int fd = 0; fd <= 2; fd++)
 		if (dup2(slave, fd) < 0)
@@ -117,7 +117,8 @@ int console_make(const struct init_plan *p, int rootfd, struct error *e)
 	_cleanup_fd_ int slave = -1;
 	_cleanup_fd_ int master = console_open(rootfd, &c, &slave, e);
 
-	if (master < 0 || bind_console(rootfd, slave, e) < 0 || console_attach(slave, e) < 0)
+	if (master < 0 || bind_console(rootfd, slave, e) < 0 ||
+	    console_attach(slave, !p->exposed, e) < 0)
 		return -1;
 	return fd_take(&master);
 }

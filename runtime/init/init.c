@@ -202,7 +202,9 @@ static int send_notify(const struct init_plan *p, int fd, struct error *e)
 	int r = sync_send(p->sync_fd, SYNC_NOTIFY, fd, e);
 
 	close(fd);
-	return r < 0 ? -1 : sync_expect(p->sync_fd, SYNC_GO, e);
+	if (r < 0 || p->exposed) /* the pid that it is announced with is not there yet */
+		return r;
+	return sync_expect(p->sync_fd, SYNC_GO, e);
 }
 
 /* Waits on the FIFO for `mrun start`; from then on failures go to its other FIFO. */
@@ -310,9 +312,39 @@ static int prepare(struct init_plan *p, struct error *e)
 	return process_prepare(&p->process, p->watched ? -1 : proc, e);
 }
 
+/* create: a program that can't be executed is told now. */
+static void check_program(const struct init_plan *p, const char *path)
+{
+	int refused = p->start_fd < 0 ? 0 : process_refuses(path);
+
+	if (!refused)
+		return;
+	sync_send_report(p->sync_fd, refused);
+	_exit(1);
+}
+
+/* The shim makes the first process, which waits for the parent and, if that is asked for, for
+ * `mrun start`. */
+static int exec_exposed(struct init_plan *p, const char *path, struct error *e)
+{
+	const struct process_call call = {
+		.report_fd = p->start_fd >= 0 ? p->result_fd : p->sync_fd,
+		.join = true,
+		.sync_fd = p->sync_fd,
+		.wait_fd = p->start_fd >= 0 ? p->start_fd : p->sync_fd,
+		.terminal = p->terminal,
+	};
+
+	check_program(p, path);
+	/* Changing the user clears it. The clone does not inherit it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return process_exec(p->arena, &p->process, path, &call, e);
+}
+
 static int run(struct init_plan *p, struct error *e)
 {
 	const struct oci_hooks *h = p->spec->hooks;
+	struct process_call call = { .join = false };
 	const char *path;
 	int notify = -1;
 
@@ -336,16 +368,11 @@ static int run(struct init_plan *p, struct error *e)
 		return -1;
 	if (notify >= 0 && send_notify(p, notify, e) < 0)
 		return -1;
-	if (p->start_fd >= 0) {
-		int refused = process_refuses(path);
-
-		if (refused) {
-			sync_send_report(p->sync_fd, refused);
-			_exit(1);
-		}
-		if (wait_for_start(p, e) < 0)
-			return -1;
-	}
+	if (p->exposed)
+		return exec_exposed(p, path, e);
+	check_program(p, path);
+	if (p->start_fd >= 0 && wait_for_start(p, e) < 0)
+		return -1;
 	if (h && h->start_container_len &&
 	    hooks_run(h->start_container, h->start_container_len, "startContainer", p->state_json,
 		      e) < 0)
@@ -354,7 +381,8 @@ static int run(struct init_plan *p, struct error *e)
 		prctl(PR_SET_PDEATHSIG, 0);
 	else
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-	return process_exec(p->arena, &p->process, path, p->sync_fd, e);
+	call.report_fd = p->sync_fd;
+	return process_exec(p->arena, &p->process, path, &call, e);
 }
 
 _Noreturn void init_main(struct init_plan *p)

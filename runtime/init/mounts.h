@@ -59,7 +59,7 @@ struct console_plan {
 };
 int console_open(int rootfd, const struct console_plan *p, int *ret_slave, struct error *e);
 /* Makes it the controlling terminal of the calling session's leader, on 0 to 2. */
-int console_attach(int slave, struct error *e);
+int console_attach(int slave, bool control, struct error *e);
 /* Both at the container's creation: makes it the controlling terminal on 0 to 2, binds it
  * to /dev/console and returns the master's descriptor. */
 int console_make(const struct init_plan *p, int rootfd, struct error *e);

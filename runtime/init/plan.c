@@ -265,9 +265,11 @@ static int plan_namespaces(struct init_plan *p, struct error *e)
 		p->joins[p->joins_len].type = n->type;
 		p->joins[p->joins_len++].fd = fd;
 		p->joined_userns |= n->type == CLONE_NEWUSER;
+		p->exposed |= n->type == CLONE_NEWPID;
 	}
 	p->new_userns = (p->clone_flags & CLONE_NEWUSER) != 0;
 	p->watched = p->joined_userns && !(p->clone_flags & CLONE_NEWPID);
+	p->exposed = p->exposed && !p->joined_userns;
 	/* The directory of a message queue file system is whose who made the namespace: the host's
 	 * root is nobody in there. */
 	if (p->new_userns && self_uid() == 0) {

@@ -65,11 +65,12 @@ struct process_plan {
 	bool existing_cwd;	     /* exec: a missing working directory is an error, not made */
 	const char *session_keyring; /* NULL: keep the caller's */
 	bool user_namespace;	     /* the container has one that is not ours */
-	int personality;	     /* -1: leave */
-	int preserve_fds;	     /* descriptors from 3 on that stay open */
-	int shim_fd;		     /* sealed memory file with the shim */
-	bool label_late;	     /* the shim sets the label, through the container's /proc */
-	const char *label_file;	     /* then: the file below that /proc; NULL: no label */
+	bool parent_schedules;	/* process.scheduler is set from outside: a clone may reset it */
+	int personality;	/* -1: leave */
+	int preserve_fds;	/* descriptors from 3 on that stay open */
+	int shim_fd;		/* sealed memory file with the shim */
+	bool label_late;	/* the shim sets the label, through the container's /proc */
+	const char *label_file; /* then: the file below that /proc; NULL: no label */
 	const char *label_prefix, *label; /* and what is written there */
 	int label_proc;			  /* and that /proc */
 	struct oci_personality *personality_spec;
@@ -98,7 +99,11 @@ struct init_plan {
 	size_t joins_len;
 	bool new_userns; /* a user namespace of the container's own */
 	bool joined_userns;
-	bool watched;	      /* processes with rights over ours can see it from the start */
+	bool watched; /* processes with rights over ours can see it from the start */
+	/* It joins a pid namespace, and others there may have rights over our user namespace, from
+	 * which nothing can be hidden: the shim makes the first process, last of all (exec_join.c
+	 * says why). */
+	bool exposed;
 	bool devices_by_bind; /* mknod is not allowed there */
 	struct idmap idmap;   /* used when new_userns */
 	struct mount_plan *mounts;

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -381,15 +382,55 @@ int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const
 	return *ret_path ? 0 : -1;
 }
 
-int process_exec(struct arena *a, const struct process_plan *p, const char *path, int report_fd,
-		 struct error *e)
+bool process_can_join(const struct process_plan *p, bool terminal)
+{
+	static const struct {
+		uint64_t a0, a1;
+		int nr;
+		bool terminal;
+	} calls[] = {
+		{ CLONE_PARENT | SIGCHLD, 0, SYS_clone, false },
+		{ 0, 0, SYS_setsid, false },
+		{ 0, 0, SYS_read, false },
+		{ 0, 0, SYS_write, false },
+		{ 0, 0, SYS_close, false },
+		{ 0, 0, SYS_exit_group, false },
+		{ 0, TIOCSCTTY, SYS_ioctl, true },
+	};
+
+	if (needs_proc(p)) /* /proc/self is not there before we are in the namespace */
+		return false;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if ((terminal || !calls[i].terminal) &&
+		    !seccomp_filter_allows(&p->seccomp, calls[i].nr, calls[i].a0, calls[i].a1))
+			return false;
+	return true;
+}
+
+static void process_flags(const struct process_plan *p, const struct process_call *call, char *at)
+{
+	if (call->join && call->terminal)
+		*at++ = SHIM_TERMINAL;
+	if (call->join)
+		*at++ = SHIM_JOIN;
+	if (p->label_file)
+		*at++ = SHIM_LABEL;
+	*at++ = p->init ? SHIM_INIT : SHIM_PLAIN;
+	*at = 0;
+}
+
+int process_exec(struct arena *a, const struct process_plan *p, const char *path,
+		 const struct process_call *call, struct error *e)
 {
 	size_t n = str_list_len(p->args);
-	char **argv = ARENA_ARRAY(a, n + 3, char *);
 	bool label = p->label_file != NULL;
+	char **argv = ARENA_ARRAY(a, n + 3, char *);
+	char flags[8];
 
-	argv[0] = arena_printf(a, "%c%s:%d:%s", p->init ? SHIM_INIT : SHIM_PLAIN,
-			       label ? SHIM_LABEL : "", report_fd, path);
+	process_flags(p, call, flags);
+	argv[0] = call->join ? arena_printf(a, "%s:%d:%d:%d:%s", flags, call->report_fd,
+					    call->sync_fd, call->wait_fd, path)
+			     : arena_printf(a, "%s:%d:%s", flags, call->report_fd, path);
 	if (label)
 		argv[1] = arena_printf(a, "%d:%s:%s%s", p->label_proc, p->label_file,
 				       p->label_prefix, p->label);
@@ -397,7 +438,11 @@ int process_exec(struct arena *a, const struct process_plan *p, const char *path
 	/* Everything else goes: the caller may have left descriptors open (CVE-2024-21626). */
 	if (syscall(SYS_close_range, 3U + (unsigned)p->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return err_sys(e, errno, "close_range");
-	fcntl(report_fd, F_SETFD, 0);
+	fcntl(call->report_fd, F_SETFD, 0);
+	if (call->join) {
+		fcntl(call->sync_fd, F_SETFD, 0);
+		fcntl(call->wait_fd, F_SETFD, 0);
+	}
 	if (label)
 		fcntl(p->label_proc, F_SETFD, 0);
 	if (needs_proc(p))

@@ -25,12 +25,24 @@ int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const
  * is seen to be wrong. `create` tells it, since clients of runc expect a missing program there. */
 int process_refuses(const char *path);
 
-/* Executes the shim, which executes PATH. REPORT_FD: where a failure goes. Only returns on error.
- */
-int process_exec(struct arena *a, const struct process_plan *p, const char *path, int report_fd,
-		 struct error *e);
+/* How the shim is to go on (shim.h). */
+struct process_call {
+	int report_fd; /* where a failure goes */
+	/* The program is to run in a clone, which is in the pid namespace that we have joined. Its
+	 * pid is said on SYNC_FD, and it waits for a byte on WAIT_FD. */
+	bool join;
+	int sync_fd, wait_fd;
+	bool terminal; /* with JOIN: descriptor 0 becomes its controlling terminal */
+};
 
-/* From the parent, on process PID: resource limits. */
+/* Whether the shim can do that, with the filter of P loaded: it must let pass what it takes. */
+bool process_can_join(const struct process_plan *p, bool terminal);
+
+/* Executes the shim, which executes PATH. Only returns on error. */
+int process_exec(struct arena *a, const struct process_plan *p, const char *path,
+		 const struct process_call *call, struct error *e);
+
+/* Resource limits of process PID (0: the caller). */
 int process_limits(const struct process_plan *p, pid_t pid, struct error *e);
 
 /* A descriptor of the host's /proc, found to be a procfs; -1 with E. */

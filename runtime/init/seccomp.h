@@ -29,6 +29,10 @@ struct seccomp_filter {
 int seccomp_prepare(struct arena *a, const struct oci_seccomp *s, struct seccomp_filter *ret,
 		    struct error *e);
 
+/* Whether call NR of this architecture passes, with these first arguments and the others 0. Also
+ * true without a filter. */
+bool seccomp_filter_allows(const struct seccomp_filter *f, int nr, uint64_t a0, uint64_t a1);
+
 /* What `mrun features` lists, NULL-terminated: the architectures that this libseccomp has, and the
  * flags that mrun knows, or, of these, those that this kernel has. */
 const char *const *seccomp_arch_names(struct arena *a);

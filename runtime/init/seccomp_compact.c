@@ -259,8 +259,8 @@ static bool same(const struct sock_fprog *x, const struct sock_fprog *y, const u
 	for (size_t i = 0; i < audits_len; i++)
 		for (size_t j = 0; j < points_len; j++) {
 			uint32_t rx = 0, ry = 0;
-			bool cx = seccomp_constant_result(x, audits[i], (int)points[j], &rx);
-			bool cy = seccomp_constant_result(y, audits[i], (int)points[j], &ry);
+			bool cx = seccomp_result(x, audits[i], (int)points[j], NULL, &rx);
+			bool cy = seccomp_result(y, audits[i], (int)points[j], NULL, &ry);
 
 			if (cx != cy || (cx && rx != ry))
 				return false;

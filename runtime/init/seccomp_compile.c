@@ -405,27 +405,29 @@ int seccomp_compile(struct arena *a, const struct oci_seccomp *s, struct seccomp
 	tokens_len = audit_archs(tokens, tokens_len);
 	seccomp_compact(a, tokens, tokens_len, &ret->prog);
 	execveat = seccomp_syscall_resolve_name("execveat");
-	ret->allows_execveat = seccomp_constant_result(&ret->prog, tokens[0], execveat, &result) &&
+	ret->allows_execveat = seccomp_result(&ret->prog, tokens[0], execveat, NULL, &result) &&
 			       result == SCMP_ACT_ALLOW;
 	return 0;
 }
 
-bool seccomp_constant_result(const struct sock_fprog *p, uint32_t arch, int nr, uint32_t *ret)
+bool seccomp_result(const struct sock_fprog *p, uint32_t arch, int nr, const uint64_t *args,
+		    uint32_t *ret)
 {
+	struct seccomp_data d = { .nr = nr, .arch = arch };
 	uint32_t acc = 0;
 
+	if (args)
+		memcpy(d.args, args, sizeof(d.args));
 	for (size_t pc = 0; pc < p->len; pc++) {
 		const struct sock_filter *f = &p->filter[pc];
 		bool yes;
 
 		switch (f->code) {
 		case BPF_LD | BPF_W | BPF_ABS:
-			if (f->k == offsetof(struct seccomp_data, nr))
-				acc = (uint32_t)nr;
-			else if (f->k == offsetof(struct seccomp_data, arch))
-				acc = arch;
-			else
+			if (f->k > sizeof(d) - sizeof(acc) ||
+			    (!args && f->k > offsetof(struct seccomp_data, arch)))
 				return false;
+			memcpy(&acc, (const char *)&d + f->k, sizeof(acc));
 			continue;
 		case BPF_ALU | BPF_AND | BPF_K:
 			acc &= f->k;
@@ -454,4 +456,14 @@ bool seccomp_constant_result(const struct sock_fprog *p, uint32_t arch, int nr, 
 		pc += yes ? f->jt : f->jf;
 	}
 	return false;
+}
+
+bool seccomp_filter_allows(const struct seccomp_filter *f, int nr, uint64_t a0, uint64_t a1)
+{
+	const uint64_t args[6] = { a0, a1 };
+	uint32_t result;
+
+	return !f->prog.len ||
+	       (seccomp_result(&f->prog, seccomp_arch_native(), nr, args, &result) &&
+		(result == SCMP_ACT_ALLOW || result == SCMP_ACT_LOG));
 }

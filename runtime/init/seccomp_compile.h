@@ -72,9 +72,10 @@ bool seccomp_name_is_newer(const char *name);
 void seccomp_compact(struct arena *a, const uint32_t *audits, size_t audits_len,
 		     struct sock_fprog *p);
 
-/* What the program returns for a call if that can be told from its number and architecture alone,
- * which is how the kernel decides whether a call may skip the filter (seccomp_is_const_allow in the
- * kernel's seccomp.c). False when it depends on the arguments. */
-bool seccomp_constant_result(const struct sock_fprog *p, uint32_t arch, int nr, uint32_t *ret);
+/* What the program returns for a call with the six ARGS. With ARGS NULL only if that can be told
+ * from its number and architecture alone, which is how the kernel decides whether a call may skip
+ * the filter (seccomp_is_const_allow in the kernel's seccomp.c); else false. */
+bool seccomp_result(const struct sock_fprog *p, uint32_t arch, int nr, const uint64_t *args,
+		    uint32_t *ret);
 
 #endif

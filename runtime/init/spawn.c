@@ -119,7 +119,8 @@ static int hide(struct init_plan *p, struct error *e)
 	return 0;
 }
 
-/* A process joins the namespaces and clones the container's first process as its own sibling. */
+/* A process joins the namespaces and clones the container's first process as its own sibling, or
+ * becomes it as far as everything but the pid namespace goes. */
 static _Noreturn void in_between(struct init_plan *p, int cgroup_fd)
 {
 	struct error e;
@@ -134,6 +135,16 @@ static _Noreturn void in_between(struct init_plan *p, int cgroup_fd)
 		goto failed;
 	if (join_all(p, &e) < 0)
 		goto failed;
+	if (p->exposed) {
+		/* It sets all up itself, unseen. */
+		if (unshare((int)p->clone_flags) < 0) {
+			namespaces_explain(p->clone_flags, errno, &e);
+			goto failed;
+		}
+		if (sync_send_pid(p->sync_fd, getpid(), &e) < 0)
+			goto failed;
+		init_main(p);
+	}
 	pid = do_clone(p, CLONE_PARENT, cgroup_fd);
 	if (pid == 0)
 		init_main(p);
@@ -146,6 +157,15 @@ static _Noreturn void in_between(struct init_plan *p, int cgroup_fd)
 failed:
 	sync_send_error(p->sync_fd, &e);
 	_exit(1);
+}
+
+static pid_t fork_into(int cgroup_fd)
+{
+	struct clone_args args = { .flags = CLONE_INTO_CGROUP,
+				   .exit_signal = SIGCHLD,
+				   .cgroup = (uint64_t)(unsigned)cgroup_fd };
+
+	return cgroup_fd < 0 ? fork() : sys_clone3(&args, sizeof(args));
 }
 
 pid_t init_spawn(struct init_plan *p, int cgroup_fd, int sync, struct error *e)
@@ -163,16 +183,18 @@ pid_t init_spawn(struct init_plan *p, int cgroup_fd, int sync, struct error *e)
 		}
 		return pid < 0 ? namespaces_explain(p->clone_flags, errno, e) : pid;
 	}
-	middle = fork();
+	middle = p->exposed ? fork_into(cgroup_fd) : fork();
 	if (middle == 0)
 		in_between(p, cgroup_fd);
 	if (middle < 0)
-		return err_sys(e, errno, "fork");
+		return err_sys(e, errno, "make a process that joins the namespaces");
 	/* Our copy of its end must go, or its death would not be seen. */
 	close(p->sync_fd);
 	p->sync_fd = -1;
 	if (sync_receive(sync, &packet, e) < 0)
 		packet.tag = SYNC_END;
+	if (packet.tag == SYNC_PID && packet.pid == middle && p->exposed)
+		return middle;
 	while (waitpid(middle, NULL, 0) < 0 && errno == EINTR)
 		;
 	if (packet.tag == SYNC_ERROR) {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 #include "oci/base/file.h"
 
@@ -92,7 +93,13 @@ int sync_receive(int sock, struct sync_packet *p, struct error *e)
 		p->error.msg[sizeof(p->error.msg) - 1] = 0;
 		p->error.hint[sizeof(p->error.hint) - 1] = 0;
 	} else if (p->tag == SYNC_PID && (size_t)n == 1 + sizeof(pid_t)) {
+		siginfo_t si;
+
 		memcpy(&p->pid, buf + 1, sizeof(pid_t));
+		/* A program of the container's that got hold of the socket may say any pid. */
+		if (p->pid <= 0 ||
+		    waitid(P_PID, (id_t)p->pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0)
+			return err_msg(e, "unexpected message from the container");
 	} else if (p->tag == SYNC_AMBIENT && (size_t)n == 1 + sizeof(p->ambient)) {
 		memcpy(&p->ambient, buf + 1, sizeof(p->ambient));
 	}

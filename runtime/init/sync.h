@@ -18,7 +18,7 @@ enum sync_tag {
 	SYNC_TERMINAL = 't', /* child: here is the terminal's master (one descriptor) */
 	SYNC_NOTIFY = 'n',   /* child: here is the seccomp notify descriptor */
 	SYNC_CREATED = 'c',  /* child: all is set up, waiting for start */
-	SYNC_PID = 'p',	     /* the process in between: pid of the real child follows */
+	SYNC_PID = 'p',	     /* the process in between: a pid follows, a child of ours */
 	SYNC_CGROUP = 'q',   /* exec's process in between: move me into the cgroup */
 	SYNC_AMBIENT = 'a',  /* child: these ambient capabilities could not be raised */
 	SYNC_ERROR = 'e',    /* struct error follows */

@@ -1,8 +1,8 @@
 /*
  * See shim.h. No C library: it must be small, start at once and touch nothing. In plain mode it
- * makes one system call, execve. As an init (docker's --init) it forks, gives the child the
- * terminal, forwards every signal it gets and reaps every orphan; its exit status is the child's
- * (128+n for a signal).
+ * makes one system call, execve. To join a pid namespace it clones a sibling first. As an init
+ * (docker's --init) it forks, gives the child the terminal, forwards every signal it gets and reaps
+ * every orphan; its exit status is the child's (128+n for a signal).
  */
 #define SHIM_ITSELF
 #include "runtime/shim/shim.h"
@@ -166,27 +166,93 @@ static int be_init(const char *path, int fd, char **argv, char **envp)
 	}
 }
 
+struct call {
+	char *path;
+	int report, sync, wait;
+	int init, join, terminal, label; /* flags */
+};
+
+static int parse(char *p, struct call *c)
+{
+	c->init = c->join = c->terminal = c->label = 0;
+	for (; *p && *p != ':'; p++) {
+		c->init |= *p == SHIM_INIT;
+		c->join |= *p == SHIM_JOIN;
+		c->terminal |= *p == SHIM_TERMINAL;
+		c->label |= *p == SHIM_LABEL;
+	}
+	if (*p++ != ':')
+		return 0;
+	c->report = c->sync = c->wait = number(&p);
+	if (c->join) {
+		c->sync = number(&p);
+		c->wait = number(&p);
+	}
+	c->path = p;
+	return 1;
+}
+
+static void await(int fd)
+{
+	char byte;
+	long n;
+
+	do
+		n = SYS(read, fd, &byte, 1, 0);
+	while (n == -EINTR);
+	if (n != 1)
+		leave(1);
+}
+
+/* Returns in the child, which is in the pid namespace, once it may go on. */
+static void join(const struct call *c)
+{
+	long pid = SYS(clone, CLONE_PARENT | SIGCHLD, 0, 0, 0), n;
+	char said[1 + sizeof(int)];
+
+	if (pid < 0)
+		fail(c->path, c->sync, pid);
+	if (pid > 0) {
+		said[0] = SHIM_PID;
+		for (unsigned i = 0; i < sizeof(int); i++)
+			said[1 + i] =
+				((char *)&pid)[i]; /* little-endian, as the processors above */
+		SYS(write, c->sync, said, sizeof(said), 0);
+		leave(0);
+	}
+	SYS(setsid, 0, 0, 0, 0);
+	if (c->terminal && (n = SYS(ioctl, 0, 0x540e, 0, 0)) < 0) /* TIOCSCTTY */
+		fail(c->path, c->report, n);
+	await(c->sync);
+	if (c->sync != c->report)
+		SYS(close, c->sync, 0, 0, 0);
+	if (c->wait == c->sync)
+		return;
+	await(c->wait);
+	if (c->wait != c->report)
+		SYS(close, c->wait, 0, 0, 0);
+}
+
 _Noreturn void shim_main(long *stack);
 _Noreturn void shim_main(long *stack)
 {
 	long argc = stack[0];
 	char **argv = (char **)(stack + 1), **envp = argv + argc + 1;
-	char *p = argv[0];
-	char mode = *p;
-	int label, fd;
+	struct call c;
 
-	label = mode && p[1] == SHIM_LABEL[0];
 	/* Not from mrun: an image's entry point of /proc/self/exe. */
-	if (argc < 2 + label || !mode || p[1 + label] != ':')
+	if (argc < 2 || !parse(argv[0], &c) || argc < 2 + c.label)
 		leave(125);
-	p += 2 + label;
-	fd = number(&p);
 	/* The program must not get it: it leads to mrun. */
 	/* It came through the execve that started us; through the next one it must not go. */
-	SYS(fcntl, fd, F_SETFD, FD_CLOEXEC, 0);
-	if (label)
-		set_label(*++argv, fd);
-	if (mode == SHIM_INIT)
-		leave(be_init(p, fd, argv + 1, envp));
-	fail(p, fd, SYS(execve, p, argv + 1, envp, 0));
+	SYS(fcntl, c.report, F_SETFD, FD_CLOEXEC, 0);
+	if (c.join) {
+		SYS(fcntl, c.sync, F_SETFD, FD_CLOEXEC, 0);
+		join(&c);
+	}
+	if (c.label)
+		set_label(*++argv, c.report);
+	if (c.init)
+		leave(be_init(c.path, c.report, argv + 1, envp));
+	fail(c.path, c.report, SYS(execve, c.path, argv + 1, envp, 0));
 }

@@ -4,10 +4,11 @@
  * tries to get the host: its root, its working directory, its descriptors, by ptrace.
  *
  *   attack-trace reach SECONDS PATH     through any of these, writes to PATH of the host
- *   attack-trace forge SECONDS PID      takes the socket to the runtime out of it and tells the
- *                                       runtime that the process it started is the host's PID,
- *                                       and that it failed: one that believes this ends PID
- *   attack-trace victim PATH            a careless runtime: waits with the host's root open
+ *   attack-trace gain SECONDS PATH      the same, and looks for capabilities that we do not have,
+ * the filter that we do, the runtime's environment attack-trace forge SECONDS PID      takes the
+ * socket to the runtime out of it and tells the runtime that the process it started is the host's
+ * PID, and that it failed: one that believes this ends PID attack-trace victim PATH            a
+ * careless runtime: waits with the host's root open
  *
  * Prints "ready", then a line for each success.
  */
@@ -66,6 +67,72 @@ static bool write_there(const char *path, const char *what)
 	return true;
 }
 
+struct rights {
+	unsigned long long capabilities, filter;
+	bool alive;
+};
+
+static unsigned long long number_of(const char *text, const char *key, int base)
+{
+	const char *at = strstr(text, key);
+
+	return at ? strtoull(at + strlen(key), NULL, base) : 0;
+}
+
+/* From one reading of /proc/PID/status: a zombie has no filter any more. */
+static struct rights rights_of(pid_t pid)
+{
+	char path[64], text[4096];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n < 0 ? 0 : n] = 0;
+	return (struct rights){
+		.capabilities = number_of(text, "CapPrm:", 16) | number_of(text, "CapBnd:", 16),
+		.filter = number_of(text, "Seccomp:", 10),
+		.alive = n > 0 && !strstr(text, "State:\tZ") && !strstr(text, "State:\tX"),
+	};
+}
+
+/* More than we have ourselves: who traces it takes that over. */
+static bool has_more(pid_t pid)
+{
+	struct rights ours = rights_of(getpid()), theirs = rights_of(pid);
+
+	if (!theirs.alive)
+		return false;
+	if (theirs.capabilities & ~ours.capabilities) {
+		printf("found the capabilities %#llx\n", theirs.capabilities & ~ours.capabilities);
+		return true;
+	}
+	if (theirs.filter < ours.filter) {
+		puts("found a process without the filter");
+		return true;
+	}
+	return false;
+}
+
+/* The runtime's environment, with whatever its caller has in it. */
+static bool reads_environment(pid_t pid)
+{
+	char path[64], text[65536];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, text, sizeof(text));
+	close(fd);
+	if (n <= 0 || !memmem(text, (size_t)n, "MRUN_TEST_MARK=", 15))
+		return false;
+	puts("read the runtime's environment");
+	return true;
+}
+
 /* One try at everything. */
 static bool reach(pid_t pid, const char *target)
 {
@@ -91,6 +158,13 @@ static bool reach(pid_t pid, const char *target)
 		ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
 		waitpid(pid, NULL, __WALL);
 		ptrace(PTRACE_DETACH, pid, NULL, NULL);
+		got = true;
+	}
+	if (n > 0 && strstr(link, "/mrun") && (n = open(path, O_RDONLY | O_CLOEXEC)) >= 0) {
+		/* Later, when nobody executes it any more, it can be opened for writing through the
+		 * descriptor (CVE-2019-5736). */
+		printf("opened %s\n", link);
+		close((int)n);
 		got = true;
 	}
 	return got;
@@ -142,6 +216,7 @@ static int victim(const char *path)
 int main(int argc, char **argv)
 {
 	bool forging = argc == 4 && strcmp(argv[1], "forge") == 0;
+	bool gaining = argc == 4 && strcmp(argv[1], "gain") == 0;
 	double end = now() + (argc == 4 ? atof(argv[2]) : 0);
 	pid_t next = getpid() + 1;
 
@@ -162,7 +237,9 @@ int main(int argc, char **argv)
 			if (pidfd < 0)
 				continue;
 			while (now() < until && now() < end && kill(p, 0) == 0)
-				if (forging ? forge(pidfd, atoi(argv[3])) : reach(p, argv[3]))
+				if (forging ? forge(pidfd, atoi(argv[3]))
+					    : (gaining && (has_more(p) || reads_environment(p))) ||
+						      reach(p, argv[3]))
 					break;
 			close(pidfd);
 		}

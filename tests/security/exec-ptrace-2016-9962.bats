@@ -88,6 +88,28 @@ userns='.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{container
 	sentinel_same
 }
 
+# With CAP_SYS_PTRACE in the user namespace that mrun is in, nothing is hidden from the container that
+# it can see: there must be nothing to find.
+@test "exec into a container that may trace, without a user namespace" {
+	need_root
+	local filter='.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls:
+		[{names: ["kcmp"], action: "SCMP_ACT_ERRNO"}]}'
+	mark
+	lie_in_wait gain "$HOST/open/fallen" "$filter | .process.noNewPrivileges = false"
+	entered
+	[ "$(cat "$T/log")" = ready ]
+	# no_new_privs is another order of things, and so is another user.
+	jq '.process | .noNewPrivileges = true | .user = {uid: 1000, gid: 1000} | .args = ["/bin/true"]
+		| .terminal = false | .capabilities = {}' "$B/config.json" >"$T/process.json"
+	for _ in {1..10}; do
+		m exec --process "$T/process.json" "$ID"
+	done
+	[ "$(cat "$T/log")" = ready ]
+	sentinel_same
+	nsenter --target "$INIT" --pid "$BUILD/tests/attack-trace" victim / </dev/null 3>&- &
+	wait_for grep -q 'found the capabilities' "$T/log"
+}
+
 @test "a container that joins another's user and pid namespaces" {
 	for WHO in $(roles); do
 		echo "as $WHO"
@@ -110,6 +132,32 @@ userns='.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{container
 		sentinel_same
 		m delete -f "$ID"
 	done
+}
+
+@test "a container that joins the pid namespace of one that may trace, without a user namespace" {
+	need_root
+	local filter='.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls:
+		[{names: ["kcmp"], action: "SCMP_ACT_ERRNO"}]}'
+	mark
+	lie_in_wait gain "$HOST/open/fallen" "$filter"
+	B2=$T/b2
+	cp -a "$B" "$B2"
+	# What it sees in /proc is the namespace that it joins.
+	jq --arg p "/proc/$INIT/ns" '.process.args = ["/bin/grep", "-q", "attack", "/proc/1/comm"]
+		| .linux.namespaces |= map(if .type == "pid" then .path = $p + "/" + .type else . end)' "$B/config.json" >"$B2/config.json"
+	for i in {1..10}; do
+		m run --bundle "$B2" "$ID-2" </dev/null
+	done
+	# Also while it waits for start; its state names the process that waits.
+	m create --bundle "$B2" --pid-file "$T/pid2" "$ID-2" </dev/null
+	[ "$(m state "$ID-2" | jq -r '"\(.status) \(.pid)"')" = "created $(cat "$T/pid2")" ]
+	[ "$(readlink "/proc/$(cat "$T/pid2")/ns/pid")" = "$(readlink "/proc/$INIT/ns/pid")" ]
+	sleep 0.3
+	m start "$ID-2"
+	wait_for eval 'm state "$ID-2" | grep -q stopped'
+	m delete "$ID-2"
+	[ "$(cat "$T/log")" = ready ]
+	sentinel_same
 }
 
 @test "the shim's socket does not make mrun end a process of the host" {
