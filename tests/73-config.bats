@@ -234,6 +234,18 @@ refuses() { # JQ TEXT
 	refuses '.linux.devices = [{path: "/dev/x", type: "c"}]' 'linux.devices[0]'
 }
 
+@test "linux: a bundle that says nothing of devices may use the default ones only" {
+	local none
+	for none in 'del(.linux.resources)' '.linux.resources = {pids: {limit: 100}}'; do
+		run see "$none | .linux.devices = [{path: \"/dev/b\", type: \"c\", major: 10, minor: 183, fileMode: 438}]" \
+			'head -c 1 /dev/zero | wc -c; head -c 1 /dev/b'
+		[ "${lines[0]}" -eq 1 ]
+		[[ $output == *"/dev/b"*"Operation not permitted"* ]]
+	done
+	[[ "$(see '.linux.resources.devices = [{allow: true, access: "rwm"}] | .linux.devices = [{path: "/dev/b", type: "c", major: 10, minor: 183, fileMode: 438}]' \
+		'head -c 1 /dev/b 2>&1 >/dev/null; echo ran')" != *"not permitted"* ]]
+}
+
 @test "linux: a user namespace with its mapping" {
 	need_root
 	map='[{containerID: 0, hostID: 500000, size: 1000}]'

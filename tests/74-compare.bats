@@ -37,6 +37,7 @@ teardown() { lib_teardown; }
 compare() { # CASES
 	need_root
 	need unshare script jq
+	# shellcheck disable=SC2016 # for the inner shell
 	run unshare --mount --propagation private bash -c '
 		[ ! -e /sys/fs/cgroup/unified/cgroup.controllers ] || umount -l /sys/fs/cgroup/unified
 		exec "$0" "$@"' "$ROOT/tests/compare/run" "$ROOT/tests/compare/$1"
@@ -52,3 +53,5 @@ compare() { # CASES
 @test "process" { compare process.cases; }
 
 @test "mounts" { compare mounts.cases; }
+
+@test "linux" { compare linux.cases; }

@@ -72,7 +72,7 @@ static bool wants_cgroup(const struct cmd_context *c, const struct oci_spec *spe
 }
 
 /* Whether a cgroup is only to be had if somebody delegated one. */
-static bool rootless(const struct cmd_context *c, const struct container_options *o)
+static bool is_rootless(const struct cmd_context *c, const struct container_options *o)
 {
 	if (c->rootless && !str_eq(c->rootless, "auto"))
 		return str_eq(c->rootless, "true");
@@ -85,6 +85,26 @@ static bool has_user_manager(const struct cmd_context *c)
 	if (c->rootless && !str_eq(c->rootless, "auto"))
 		return str_eq(c->rootless, "true");
 	return self_uid() != 0 || idmap_in_user_namespace(c->arena);
+}
+
+/* A bundle that says nothing of devices gets the default ones only, as with runc: its root could
+ * make a node of the host's disk otherwise. (An image's container has a user namespace, and without
+ * root the rules could not be set.) */
+static const struct oci_resources *resources(struct arena *a, const struct oci_spec *spec,
+					     const struct container_options *o, bool rootless)
+{
+	const struct oci_resources *given = spec->linux_->resources;
+	struct oci_resources *r;
+
+	if (!o->bundle || rootless || (given && given->devices_len))
+		return given;
+	r = ARENA_NEW(a, struct oci_resources);
+	if (given)
+		*r = *given;
+	r->devices = ARENA_NEW(a, struct oci_device_cgroup);
+	r->devices->access = arena_strdup(a, "rwm");
+	r->devices_len = 1;
+	return r;
 }
 
 struct container_record *record_make(struct cmd_context *c, const struct oci_spec *spec,
@@ -112,9 +132,8 @@ struct container_record *record_make(struct cmd_context *c, const struct oci_spe
 	if (wants_cgroup(c, spec, o)) {
 		struct cgroup_request q = { .path = spec->linux_->cgroups_path,
 					    .id = o->id,
-					    .resources = spec->linux_->resources,
 					    .systemd = c->systemd_cgroup,
-					    .rootless = rootless(c, o),
+					    .rootless = is_rootless(c, o),
 					    .annotations = spec->annotations,
 					    .annotations_len = spec->annotations_len,
 					    .user_manager = has_user_manager(c),
@@ -123,6 +142,7 @@ struct container_record *record_make(struct cmd_context *c, const struct oci_spe
 
 		if (!root)
 			return NULL;
+		q.resources = resources(c->arena, spec, o, q.rootless);
 		q.state_dir = arena_printf(c->arena, "%s/%s", root, o->id);
 		*ret_cgroup = cgroup_plan(c->arena, &q, e);
 		if (!*ret_cgroup)

@@ -12,7 +12,7 @@ def comparable:
 			| .value |= if . == $host[0].namespaces[$k] then "host" else "new" end) else . end)
 		| (if .cgroup then .cgroup |= (split("\n") | map(split(":") | {key: "\(.[1])", value: .[2]}) | from_entries) else . end)
 		| (if .environ then .order.environ = (.environ | map(split("=")[0]) | join(" ")) else . end)
-		| (if .mounts then .order.mounts = (.mounts | map(.target | select(test("^/(proc|sys)/") | not)) | join(" "))
+		| (if .mounts then .order.mounts = (.mounts | map(.target | select(test("^/(proc|sys)/|^/dev/(null|zero|full|random|urandom|tty)$") | not)) | join(" "))
 			| .mounts |= named(.target) else . end)
 		| (if .descriptors then .descriptors[] |= sub("/dev/pts/[0-9]+"; "/dev/pts/N") else . end)
 		| (if .stdin then .stdin |= (fromjson? // .) else . end)
@@ -37,13 +37,15 @@ def flat: walk(if type == "array" and all(.[]; type != "object" and type != "arr
 | group_by(.case)[]
 | (map(select(.runtime == "mrun"))[0]) as $ours
 | .[] | select(.runtime != "mrun") | . as $theirs
-# A report that only one of them has is one difference.
-| def reports: [.value | keys_unsorted[] | select(endswith(".argv")) | rtrimstr(".argv")];
+# A report, mount or path that only one of them has is one difference.
+| def wholes: [.value | keys_unsorted[] | select(test("\\.(argv|target|is)$")) | sub("\\.[^.]*$"; "")] | unique;
   def without($list): .value | with_entries(select(.key as $k | any($list[]; . as $p | $k | startswith($p + ".")) | not));
-  (($ours | reports) - ($theirs | reports)) as $only_ours
-| (($theirs | reports) - ($ours | reports)) as $only_theirs
-| (($ours | without($only_ours)) + ($only_ours | map({key: ., value: "a report"}) | from_entries)) as $a
-| (($theirs | without($only_theirs)) + ($only_theirs | map({key: ., value: "a report"}) | from_entries)) as $b
+  (($ours | wholes) - ($theirs | wholes)) as $only_ours
+| (($theirs | wholes) - ($ours | wholes)) as $only_theirs
+| (($ours | without($only_ours)) + ($only_ours | map({key: ., value: "there"}) | from_entries)) as $a
+| (($theirs | without($only_theirs)) + ($only_theirs | map({key: ., value: "there"}) | from_entries)) as $b
 | ($a + $b | keys_unsorted[]) as $k
 | select($a[$k] != $b[$k])
+# What belongs to a report that is not there was said with it.
+| select(any($only_ours[], $only_theirs[]; . as $p | $k | startswith($p + ".")) | not)
 | "\($theirs.case) | \($theirs.runtime) | \($k): \($a[$k] | tojson), \($b[$k] | tojson)"

@@ -185,6 +185,12 @@ static size_t entries(const char *path)
 	return n > 2 ? n - 2 : 0;
 }
 
+/* The kernel's lists differ from one moment to the next, settings do not. */
+static bool changes(const char *path)
+{
+	return strncmp(path, "/proc/", 6) == 0 && strncmp(path, "/proc/sys/", 10) != 0;
+}
+
 static void one_path(struct json *j, const char *path)
 {
 	struct statvfs v;
@@ -201,7 +207,8 @@ static void one_path(struct json *j, const char *path)
 			json_hex(j, "flags", v.f_flag);
 		if (S_ISDIR(st.st_mode))
 			json_number(j, "entries", (long long)entries(path));
-		else if (S_ISREG(st.st_mode) && (n = probe_read(path, text, sizeof(text))) >= 0)
+		else if (S_ISREG(st.st_mode) && !changes(path) &&
+			 (n = probe_read(path, text, sizeof(text))) >= 0)
 			json_bytes(j, "text", text, (size_t)n);
 	}
 	json_close(j, '}');
