@@ -1,0 +1,39 @@
+# Shared by the podman files: podman with mrun as its runtime, which it tells to use systemd's driver.
+# The configuration is where podman looks without being told: systemd starts it, too, for a healthcheck.
+# shellcheck shell=bash
+
+p() { podman "$@"; }
+
+# Of the caller's own manager.
+manager=(systemctl)
+[ "$(id -u)" -eq 0 ] || manager=(systemctl --user)
+property() { # UNIT NAME
+	"${manager[@]}" show -P "$2" -- "$1"
+}
+no_unit() { # UNIT
+	until_ok eval '[ "$(property '"'$1'"' LoadState)" = not-found ]'
+	is "$(property "$1" LoadState)" not-found "unit $1"
+}
+
+# Neither a container of podman's nor one of mrun's, nor a unit of theirs.
+nothing_left() {
+	is "$(p ps -aq)" ""
+	is "$(mrun list -q)" ""
+	until_ok eval '[ -z "$(units)" ]'
+	is "$(units)" ""
+}
+units() { "${manager[@]}" list-units --all --plain --no-legend 'libpod*'; }
+
+# What a test that failed left.
+podman_end() {
+	p rm -f -t 0 -a
+	p pod rm -f -a
+}
+
+podman_make() { # CONFIG-DIRECTORY
+	mkdir -p "$1"
+	sed 's|^mrun = .*|mrun = ["/share/mrun"]|; s|^\[engine\]|&\ncgroup_manager = "systemd"\nevents_logger = "file"|' \
+		/share/examples/containers.conf >"$1/containers.conf"
+	printf '[containers]\nlog_driver = "k8s-file"\n' >>"$1/containers.conf"
+	tar -C "$ROOTFS" -c . | p import -q - box >/dev/null
+}
