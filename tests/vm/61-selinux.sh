@@ -11,7 +11,7 @@ policy() {
 	[ "$(</sys/fs/selinux/enforce)" = 0 ] || return 0
 	mkdir -p /etc/selinux
 	echo SELINUX=permissive >/etc/selinux/config # chcon wants it
-	secilc -o "$T/policy" -f "$T/contexts" /share/tests/vm/selinux.cil
+	secilc -c 31 -o "$T/policy" -f "$T/contexts" /share/tests/vm/selinux.cil
 	cat "$T/policy" >/sys/fs/selinux/load
 	chcon sys_u:object_r:bin_t:s0 "$ROOTFS"/bin/busybox
 	echo secret >"$ROOTFS/secret"
@@ -38,6 +38,7 @@ test_exec_takes_the_containers_label_or_its_own() {
 	labelled b $CTR '"sleep", "1000"'
 	start c1
 	run mrun exec c1 cat /proc/self/attr/current
+	echo "$output"
 	is "${output%?}" "${CTR%?}"
 	run mrun exec --process-label sys_u:sys_r:ctr2_t:s0 c1 cat /proc/self/attr/current
 	like "$output" "sys_u:sys_r:ctr2_t:s0*"

@@ -13,7 +13,7 @@
 # A test that leaves a container or a cgroup behind fails, and one that takes longer than LIMIT.
 # shellcheck shell=bash disable=SC2034 # the tests use them
 
-LIMIT=${LIMIT:-180}
+LIMIT=${LIMIT:-300}
 export PATH=/opt/busybox:$PATH:/usr/sbin:/sbin
 ROOTFS=/tmp/rootfs
 

@@ -35,5 +35,6 @@ podman_make() { # CONFIG-DIRECTORY
 	sed 's|^mrun = .*|mrun = ["/share/mrun"]|; s|^\[engine\]|&\ncgroup_manager = "systemd"\nevents_logger = "file"|' \
 		/share/examples/containers.conf >"$1/containers.conf"
 	printf '[containers]\nlog_driver = "k8s-file"\n' >>"$1/containers.conf"
-	tar -C "$ROOTFS" -c . | p import -q - box >/dev/null
+	# (Bookworm's warns of the networks that it could not make.)
+	said=$(tar -C "$ROOTFS" -c . | p import -q - box 2>&1) || echo "# podman import: $said"
 }
