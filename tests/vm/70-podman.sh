@@ -2,6 +2,7 @@
 # modes: v2
 # shellcheck shell=bash disable=SC2154,SC2016 # the harness sets status and output; $ for the container
 
+# shellcheck source=tests/vm/podman.bash
 . /share/tests/vm/podman.bash
 podman_make /etc/containers
 SLICE=/sys/fs/cgroup/machine.slice
@@ -63,7 +64,7 @@ test_a_pod_is_a_slice_with_its_containers_in_it() {
 	local pod id
 	pod=$(p pod create --name pod -m 64m --network none)
 	id=$(p run -d --pod pod -m 32m box sleep 1000)
-	pod=$(echo "$SLICE"/machine-libpod_pod_"$pod".slice)
+	pod=$SLICE/machine-libpod_pod_$pod.slice
 	is "$(<"$pod/memory.max")" 67108864
 	is "$(<"$pod/libpod-$id.scope/memory.max")" 33554432
 	p pod rm -f -t 0 pod

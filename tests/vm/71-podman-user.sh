@@ -3,6 +3,7 @@
 # as: tester
 # shellcheck shell=bash disable=SC2154,SC2016
 
+# shellcheck source=tests/vm/podman.bash
 . /share/tests/vm/podman.bash
 podman_make ~/.config/containers
 SLICE=/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/user.slice

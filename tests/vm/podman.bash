@@ -1,6 +1,6 @@
 # Shared by the podman files: podman with mrun as its runtime, which it tells to use systemd's driver.
 # The configuration is where podman looks without being told: systemd starts it, too, for a healthcheck.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016 # for eval
 
 p() { podman "$@"; }
 
@@ -24,8 +24,7 @@ nothing_left() {
 }
 units() { "${manager[@]}" list-units --all --plain --no-legend 'libpod*'; }
 
-# What a test that failed left.
-podman_end() {
+after_failure() {
 	p rm -f -t 0 -a
 	p pod rm -f -a
 }
