@@ -202,6 +202,17 @@ static size_t escape_length(const unsigned char *s, size_t left)
 	return second >= 0xdc00 && second <= 0xdfff ? 12 : 0;
 }
 
+/* Whether the eight bytes at S are ASCII without a backslash, as most are. */
+static bool is_plain(const unsigned char *s)
+{
+	const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+	uint64_t word, slash;
+
+	memcpy(&word, s, sizeof(word));
+	slash = word ^ ones * '\\'; /* a byte of 0 where there is one */
+	return !((word | ((slash - ones) & ~slash)) & tops);
+}
+
 /* What yajl would take though it is no text, NULL: nothing. *AT is where. */
 static const char *unfit(const char *text, size_t len, size_t *at)
 {
@@ -209,6 +220,10 @@ static const char *unfit(const char *text, size_t len, size_t *at)
 
 	for (size_t i = 0, n; i < len; i += n) {
 		*at = i;
+		if (len - i >= 8 && is_plain(s + i)) {
+			n = 8;
+			continue;
+		}
 		n = s[i] == '\\'  ? escape_length(s + i, len - i)
 		    : s[i] < 0x80 ? 1
 				  : utf8_length(s + i, len - i);

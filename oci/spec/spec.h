@@ -279,6 +279,8 @@ struct oci_spec {
 	/* Other platforms' sections: their types are checked (platforms.c), and a configuration
 	 * that has one of them and none for Linux is refused. */
 	const struct json_value *windows, *solaris, *vm, *zos, *freebsd;
+	const char *text; /* the JSON that it was read from; NULL: none, it was made */
+	size_t text_len;
 };
 
 extern const struct json_type oci_spec_type, oci_process_type, oci_resources_type,
@@ -290,6 +292,9 @@ extern const struct json_enum oci_namespace_types[], oci_rlimit_types[], oci_sch
 
 /* Reads config.json (at most JSON_MAX_SIZE bytes) below DIRFD and validates it. NULL on error. */
 struct oci_spec *oci_spec_load(struct arena *a, int dirfd, const char *path, struct error *e);
+/* The same of a text that was found to be valid before. */
+struct oci_spec *oci_spec_read_again(struct arena *a, const char *text, size_t len,
+				     const char *name, struct error *e);
 /* Reads and checks a process object (exec --process). */
 struct oci_process *oci_process_load(struct arena *a, const char *path, struct error *e);
 

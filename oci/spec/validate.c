@@ -325,6 +325,22 @@ static void adapt_to_version(struct oci_spec *s)
 		r->pids->limit = &none;
 }
 
+struct oci_spec *oci_spec_read_again(struct arena *a, const char *text, size_t len,
+				     const char *name, struct error *e)
+{
+	struct oci_spec *s = json_read(a, text, len, &oci_spec_type, name, e);
+
+	if (!s)
+		return NULL;
+	/* It is optional: such a container has all namespaces of its caller. */
+	if (!s->linux_)
+		s->linux_ = ARENA_NEW(a, struct oci_linux);
+	adapt_to_version(s);
+	s->text = text;
+	s->text_len = len;
+	return s;
+}
+
 struct oci_spec *oci_spec_load(struct arena *a, int dirfd, const char *path, struct error *e)
 {
 	struct oci_spec *s;
@@ -348,6 +364,8 @@ struct oci_spec *oci_spec_load(struct arena *a, int dirfd, const char *path, str
 		return NULL;
 	}
 	adapt_to_version(s);
+	s->text = text;
+	s->text_len = len;
 	return s;
 }
 

@@ -24,7 +24,7 @@
 static const struct opt no_opts[] = { { NULL, 0, 0, 0, NULL, NULL } };
 
 /* Tells the waiting process to go on, and reads why it could not: nothing, when it could. */
-static int release(struct container *ct, struct oci_spec *spec, struct error *e)
+static int release(struct cmd_context *c, const struct container *ct, struct error *e)
 {
 	union {
 		char bytes[sizeof(struct shim_report) + 1];
@@ -56,8 +56,11 @@ static int release(struct container *ct, struct oci_spec *spec, struct error *e)
 		e->msg[sizeof(e->msg) - 1] = e->hint[sizeof(e->hint) - 1] = 0;
 		return -1;
 	}
-	if (got == sizeof(struct shim_report))
-		return explain_exec(spec->process->args[0], &answer.report, e);
+	if (got == sizeof(struct shim_report)) {
+		const struct oci_spec *spec = record_spec(c->arena, ct, e);
+
+		return spec ? explain_exec(spec->process->args[0], &answer.report, e) : -1;
+	}
 	return 0;
 }
 
@@ -75,7 +78,7 @@ int cmd_start(struct cmd_context *c, int argc, char **argv, struct error *e)
 {
 	struct notify notify = NOTIFY_NONE;
 	struct container ct;
-	struct oci_spec *spec;
+	struct oci_spec *spec = NULL;
 	enum status st;
 	char **rest;
 	int n, r = opt_parse(c->arena, &start_spec, argc, argv, NULL, &rest, &n, e);
@@ -85,19 +88,18 @@ int cmd_start(struct cmd_context *c, int argc, char **argv, struct error *e)
 	if (state_open(c, rest[0], &ct, e) < 0)
 		return -1;
 	st = state_status(c->arena, &ct, false);
-	spec = record_spec(c->arena, &ct, e);
-	if (!spec)
+	if (ct.record->hooks && !(spec = record_spec(c->arena, &ct, e)))
 		return -1;
 	if (st == STATUS_STOPPED)
 		return err_msg(e, "cannot start a container that has stopped");
 	if (st != STATUS_CREATED)
 		return err_msg(e, "cannot start a container in the %s state",
 			       state_status_name(st));
-	if (notify_open(c, &ct, &notify, e) < 0 || release(&ct, spec, e) < 0) {
+	if (notify_open(c, &ct, &notify, e) < 0 || release(c, &ct, e) < 0) {
 		e->exit_code = 0;
 		return -1;
 	}
-	if (spec->hooks && spec->hooks->poststart_len) {
+	if (spec && spec->hooks && spec->hooks->poststart_len) {
 		char *state = state_json(c->arena, ct.record, "running", ct.pid, false);
 
 		if (hooks_run(spec->hooks->poststart, spec->hooks->poststart_len, "poststart",

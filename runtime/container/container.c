@@ -65,7 +65,7 @@ int launch_destroy(struct cmd_context *c, struct container *ct, struct error *e)
 {
 	struct error ignored;
 
-	return destroy(c, ct, ct->record->config ? record_spec(c->arena, ct, &ignored) : NULL, NULL,
+	return destroy(c, ct, ct->record->hooks ? record_spec(c->arena, ct, &ignored) : NULL, NULL,
 		       e);
 }
 

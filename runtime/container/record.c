@@ -53,7 +53,7 @@ int record_update_cgroup(struct cmd_context *c, struct container *ct, const stru
 	ct->record->cgroup = cgroup_value(c->arena, cg, e);
 	if (!ct->record->cgroup)
 		return -1;
-	text = json_write(c->arena, &container_record_type, ct->record, false, &len);
+	text = state_record_text(c->arena, ct->record, &len);
 	return file_replace(ct->dir_fd, "state.json", text, len, 0600, false, e);
 }
 
@@ -113,8 +113,6 @@ struct container_record *record_make(struct cmd_context *c, const struct oci_spe
 {
 	struct container_record *r = ARENA_NEW(c->arena, struct container_record);
 	const struct oci_namespace *pid = oci_spec_namespace(spec, CLONE_NEWPID);
-	size_t len;
-	char *text;
 
 	r->oci_version = spec->oci_version;
 	r->id = arena_strdup(c->arena, o->id);
@@ -160,10 +158,9 @@ struct container_record *record_make(struct cmd_context *c, const struct oci_spe
 	}
 	/* exec and the hooks of start and delete need it. */
 	if (o->bundle) {
-		text = json_write(c->arena, &oci_spec_type, spec, false, &len);
-		r->config = as_value(c->arena, text, len, e);
-		if (!r->config)
-			return NULL;
+		r->config = spec->text;
+		r->config_len = spec->text_len;
+		r->hooks = spec->hooks && (spec->hooks->poststart_len || spec->hooks->poststop_len);
 	}
 	return r;
 }
@@ -191,14 +188,11 @@ int record_write_config(struct arena *a, const struct container *ct, const struc
 struct oci_spec *record_spec(struct arena *a, const struct container *ct, struct error *e)
 {
 	const struct container_record *r = ct->record;
-	struct oci_spec *s;
 	size_t len;
 	char *text;
 
-	if (r->config) {
-		s = ARENA_NEW(a, struct oci_spec);
-		return json_decode(a, r->config, &oci_spec_type, s, "", e) < 0 ? NULL : s;
-	}
+	if (r->config)
+		return oci_spec_read_again(a, r->config, r->config_len, CONFIG_FILE, e);
 	if (!r->image || file_read(a, ct->dir_fd, CONFIG_FILE, JSON_MAX_SIZE, &text, &len, e) < 0) {
 		err_msg(e, "container %s: its configuration was not recorded", r->id);
 		return NULL;

@@ -34,7 +34,7 @@ static const struct json_field record_fields[] = {
 	JF(container_record, owner, "owner", J_I64, J_ALWAYS),
 	JF_L(container_record, annotations, "annotations", J_MAP, 0, NULL),
 	JF(container_record, cgroup, "cgroup", J_RAW, 0),
-	JF(container_record, config, "config", J_RAW, 0),
+	JF(container_record, hooks, "hooks", J_BOOL, 0),
 	JF(container_record, image, "image", J_BOOL, 0),
 	JF(container_record, user, "user", J_STR, 0),
 	JF(container_record, group_add, "groupAdd", J_STRS, 0),
@@ -159,6 +159,24 @@ static void lock_shared(int fd)
 		nanosleep(&pause, NULL);
 }
 
+/* What is between the record, which has no empty line, and the configuration. */
+#define SEPARATOR "\n\n"
+
+char *state_record_text(struct arena *a, const struct container_record *r, size_t *ret_len)
+{
+	char *record = json_write(a, &container_record_type, r, false, ret_len), *text;
+
+	if (!r->config)
+		return record;
+	text = arena_alloc(a, *ret_len + strlen(SEPARATOR) + r->config_len + 1);
+	memcpy(text, record, *ret_len);
+	memcpy(text + *ret_len, SEPARATOR, strlen(SEPARATOR));
+	*ret_len += strlen(SEPARATOR);
+	memcpy(text + *ret_len, r->config, r->config_len);
+	*ret_len += r->config_len;
+	return text;
+}
+
 /* By rename, as others may look while we write. Nobody else writes here: the name is free. */
 static int write_record(int dir, const char *text, size_t len, struct error *e)
 {
@@ -210,7 +228,7 @@ int state_new(struct cmd_context *c, const char *id, const struct container_reco
 		rmdir(dir);
 		return -1;
 	}
-	text = json_write(c->arena, &container_record_type, record, false, &len);
+	text = state_record_text(c->arena, record, &len);
 	*ret = (struct container){ .id = id, .root = root, .dir_fd = fd };
 	if (write_record(fd, text, len, e) < 0) {
 		struct error ignored;
@@ -285,8 +303,8 @@ static void read_init(struct container *ct)
 
 static int load(struct arena *a, struct container *ct, struct error *e)
 {
+	char *text, *config;
 	size_t len;
-	char *text;
 
 	if (file_read(a, ct->dir_fd, RECORD_FILE, STATE_MAX, &text, &len, e) < 0) {
 		/* Made, and not written yet: a create that was killed in between. */
@@ -295,9 +313,17 @@ static int load(struct arena *a, struct container *ct, struct error *e)
 		ct->record->owner = self_uid();
 		return e->code == ENOENT ? 0 : -1;
 	}
-	ct->record = json_read(a, text, len, &container_record_type, RECORD_FILE, e);
+	config = strstr(text, SEPARATOR);
+	if (config)
+		*config = 0;
+	ct->record = json_read(a, text, config ? (size_t)(config - text) : len,
+			       &container_record_type, RECORD_FILE, e);
 	if (!ct->record)
 		return err_wrap(e, "container %s", ct->id);
+	if (config) {
+		ct->record->config = config + strlen(SEPARATOR);
+		ct->record->config_len = len - (size_t)(ct->record->config - text);
+	}
 	read_init(ct);
 	return 0;
 }

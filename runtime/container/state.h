@@ -1,9 +1,9 @@
 /*
  * A container on disk: ROOT/ID with
- *   state.json   what create knew, written before the first side effect, never changed
- *   config.json  image mode: the specification, for exec (an OCI bundle's is in state.json)
- *   init         a link to "PID STARTTIME", once the first process exists
- *   exec.fifo    until start: the first process waits on it; with it result.fifo
+ *   state.json   what create knew, written before the first side effect, never changed; then an
+ * empty line and the bundle's config.json as it was, which most commands need not read config.json
+ * image mode: the specification, for exec init         a link to "PID STARTTIME", once the first
+ * process exists exec.fifo    until start: the first process waits on it; with it result.fifo
  *   notify/      with NOTIFY_SOCKET: what the container has as /run/notify (notify.h)
  *   exit         detached, image mode: the exit code, once there is one; locked by the mrun that
  *                stays with the container until everything that it used is given back
@@ -32,7 +32,7 @@ struct container_record {
 	struct json_pair *annotations;
 	size_t annotations_len;
 	const struct json_value *cgroup; /* cgroup_restore's */
-	const struct json_value *config; /* config.json as it was (exec, hooks) */
+	bool hooks;			 /* config.json has some for start or delete */
 	bool image;			 /* made by the image mode */
 	char *user;			 /* image mode: docker's USER string … */
 	char **group_add;		 /* … and further groups, for exec */
@@ -40,6 +40,8 @@ struct container_record {
 	char *stop_signal;		 /* image mode: what asks it to end; NULL: SIGTERM */
 	char *slot; /* image mode, detached or kept: path of the slot, for delete */
 	bool new_pid_namespace;
+	const char *config; /* beside the JSON: config.json as it was; NULL: not here */
+	size_t config_len;
 	bool no_new_keyring; /* --no-new-keyring: exec keeps its caller's, too */
 };
 extern const struct json_type container_record_type;
@@ -61,6 +63,9 @@ const char *state_root(struct cmd_context *c, bool make, struct error *e);
 
 /* runc's rule: letters, digits, _ + - . , not "." or "..", at most 1,024 characters. */
 int state_check_id(const char *id, struct error *e);
+
+/* The text of state.json. */
+char *state_record_text(struct arena *a, const struct container_record *r, size_t *ret_len);
 
 /* Makes ROOT/ID, locks it and writes state.json. An ID that exists is an error. */
 int state_new(struct cmd_context *c, const char *id, const struct container_record *record,
