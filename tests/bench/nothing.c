@@ -1,0 +1,5 @@
+/* The smallest program to run in a container. */
+int main(void)
+{
+	return 0;
+}
