@@ -181,6 +181,16 @@ test_unified_keys_and_what_is_none() {
 	like "$output" "*linux.resources.unified.memory.unheard-of*"
 }
 
+# No guest has such hardware: that the kernel was asked, by its answer.
+test_rdma_of_a_device_that_is_not_there() {
+	bundle b '"true"' '"rdma": {"mlx5_0": {"hcaHandles": 3, "hcaObjects": 10000}}'
+	run mrun run -b b c1
+	is "$status" 1
+	echo "$output"
+	like "$output" "*linux.resources.rdma: write 'mlx5_0 hca_handle=3 hca_object=10000' to */rdma.max: no such device*"
+	is "$(echo /sys/fs/cgroup/**/c1)" ""
+}
+
 test_v1_only_limits_are_refused_by_name() {
 	local what
 	for what in '"memory": {"swappiness": 5}' '"memory": {"disableOOMKiller": true}' \

@@ -35,6 +35,25 @@ test_limits_are_in_their_files() {
 	is "$(echo /sys/fs/cgroup/**/c1)" ""
 }
 
+test_burst_idle_oom_and_write_rates_are_in_their_files() {
+	local device
+	device=$(mountpoint -d /share)
+	bundle b '"sleep", "1000"' '"memory": {"limit": 33554432, "disableOOMKiller": true},
+		"cpu": {"quota": 50000, "period": 200000, "burst": 10000, "idle": 1},
+		"blockIO": {"throttleWriteBpsDevice": [{"major": '"${device%:*}"', "minor": '"${device#*:}"', "rate": 262144}]}'
+	start c1
+	is "$(key "$(v1 memory)/memory.oom_control" oom_kill_disable)" 1
+	is "$(<"$(v1 cpu)/cpu.cfs_burst_us")" 10000
+	is "$(<"$(v1 cpu)/cpu.idle")" 1
+	is "$(<"$(v1 blkio)/blkio.throttle.write_bps_device")" "$device 262144"
+	mrun delete -f c1
+	bundle b '"true"' '"rdma": {"mlx5_0": {"hcaHandles": 3}}'
+	run mrun run -b b c1
+	echo "$output"
+	like "$output" "*linux.resources.rdma: write 'mlx5_0 hca_handle=3' to */rdma.max: no such device*"
+	is "$(echo /sys/fs/cgroup/**/c1)" ""
+}
+
 test_memory_who_exceeds_is_killed_and_that_is_said() {
 	bundle b '"dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"' '"memory": {"limit": 20971520}'
 	run mrun run -b b c1
