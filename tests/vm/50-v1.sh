@@ -93,6 +93,15 @@ test_the_mount_inside() {
 	like "$output" $'20\n*read-only\n*cpuset\n*freezer\n*memory\n*pids*'
 }
 
+test_the_mount_without_a_cgroup_namespace_and_a_writable_one() {
+	NS="pid mount ipc uts" bundle b '"sh", "-c", "grep -o :pids:.* /proc/self/cgroup; cd /sys/fs/cgroup; cat pids/pids.max; mkdir pids/x 2>/tmp/err || echo read-only"' '"pids": {"limit": 20}'
+	run mrun run -b b c1
+	like "$output" $':pids:/*c1\n20\nread-only'
+	CGOPT=rw bundle b '"sh", "-c", "cd /sys/fs/cgroup; mkdir pids/x && rmdir pids/x && echo writable"'
+	run mrun run -b b c1
+	is "$output" writable
+}
+
 test_without_root_no_limit_no_fuss_a_limit_says_what_to_do() {
 	local user='"uidMappings": [{"containerID": 0, "hostID": 1000, "size": 1}],
 		"gidMappings": [{"containerID": 0, "hostID": 1000, "size": 1}],'

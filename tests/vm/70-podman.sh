@@ -36,7 +36,8 @@ test_limits_are_in_the_unit_and_in_the_files_and_hold() {
 	is "$(p inspect c --format '{{.State.Status}}')" paused
 	p unpause c
 	is "$(key "$CG/cgroup.events" frozen)" 0
-	like "$(p stats --no-stream --format '{{.MemUsage}} {{.PIDs}}' c)" "* / 50.33MB [12][0-9]"
+	# (Podman 4 shows the limit of before the update.)
+	like "$(p stats --no-stream --format '{{.MemUsage}} {{.PIDs}}' c)" "[1-9]* / [56]*MB [12][0-9]"
 	p rm -f -t 0 c
 	nothing_left
 	[ ! -e "$CG" ]
