@@ -52,8 +52,12 @@ struct exec {
 /* The words are runc's: clients match them. */
 static int check_status(struct exec *x, bool *ret_paused, struct error *e)
 {
-	enum status st = state_status(x->a, x->ct, true);
+	enum status st = state_status(x->a, x->ct, false);
 
+	if (x->ct->record->cgroup && !(x->cgroup = cgroup_restore(x->a, x->ct->record->cgroup, e)))
+		return -1;
+	if (st == STATUS_RUNNING && x->cgroup && cgroup_is_frozen(x->cgroup))
+		st = STATUS_PAUSED;
 	*ret_paused = st == STATUS_PAUSED;
 	if (st == STATUS_STOPPED)
 		return err_msg(e, "cannot exec in a stopped container");
@@ -240,13 +244,6 @@ static int plan_process(struct exec *x, const struct oci_process *s, struct erro
 
 static int plan_cgroup(struct exec *x, struct error *e)
 {
-	const struct container_record *r = x->ct->record;
-
-	if (r->cgroup) {
-		x->cgroup = cgroup_restore(x->a, r->cgroup, e);
-		if (!x->cgroup)
-			return -1;
-	}
 	x->plan.parent_moves =
 		(x->o->cgroups && *x->o->cgroups) || (x->cgroup && cgroup_needs_manager(x->cgroup));
 	if (x->plan.parent_moves && !x->cgroup)
@@ -277,6 +274,7 @@ static int make_plan(struct exec *x, const struct oci_process *s, struct error *
 	x->plan.proc = process_open_proc(e);
 	if (x->plan.proc < 0)
 		return -1;
+	x->plan.ignores = state_ignores_signals();
 	if (open_init(x, e) < 0 || find_namespaces(x, e) < 0 || find_root(x, e) < 0 ||
 	    plan_process(x, s, e) < 0 || connect_clients(x, e) < 0)
 		return -1;

@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #include "oci/base/file.h"
+#include "oci/base/self.h"
 #include "runtime/container/state.h"
 #include "runtime/init/attributes.h"
 #include "runtime/init/process.h"
@@ -160,7 +161,9 @@ static int settle(struct exec_plan *p, const char **ret_path, struct error *e)
 {
 	int notify = -1;
 
-	process_reset_signals(true);
+	process_reset_signals(p->ignores);
+	p->process.ids_are_zero =
+		!(p->namespaces & CLONE_NEWUSER) && self_uid() == 0 && self_gid() == 0;
 	if ((p->namespaces & CLONE_NEWUSER) && become_root(e) < 0)
 		return -1;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)

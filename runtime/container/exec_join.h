@@ -21,6 +21,7 @@ struct exec_plan {
 	struct cgroup_join join; /* empty: none to join, or parent_moves */
 	bool parent_moves;	 /* the parent puts us into the cgroup (SYNC_CGROUP) */
 	const cpu_set_t *cpus_before, *cpus_after; /* execCPUAffinity, NULL: leave it */
+	bool ignores;				   /* we have signals ignored, as our caller had */
 	bool terminal;
 	struct console_plan console;
 	int console_fd; /* connected console socket; -1: the master goes to the parent */

@@ -244,14 +244,13 @@ int state_new(struct cmd_context *c, const char *id, const struct container_reco
 
 /* proc_pid_stat(5): the start time (field 22; 0 when it is gone or a zombie) and the signals below
  * 32 that are ignored (field 33). */
-static uint64_t read_stat(pid_t pid, uint64_t *ret_ignored)
+static uint64_t read_stat(const char *path, uint64_t *ret_ignored)
 {
-	char path[40], buf[1024], *p;
+	char buf[1024], *p;
 	uint64_t start = 0;
 	_cleanup_fd_ int fd = -1;
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
@@ -275,11 +274,27 @@ static uint64_t read_stat(pid_t pid, uint64_t *ret_ignored)
 	return start;
 }
 
+static uint64_t read_stat_of(pid_t pid, uint64_t *ret_ignored)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	return read_stat(path, ret_ignored);
+}
+
 uint64_t state_process_start_time(pid_t pid)
 {
 	uint64_t ignored;
 
-	return read_stat(pid, &ignored);
+	return read_stat_of(pid, &ignored);
+}
+
+bool state_ignores_signals(void)
+{
+	uint64_t ignored = ~0ULL;
+
+	read_stat("/proc/self/stat", &ignored);
+	return ignored != 0;
 }
 
 /* "PID STARTTIME" as the text of a link: it is there at once or not at all, by one call. */
@@ -420,7 +435,7 @@ int state_write_init(struct container *ct, pid_t pid, bool *ret_ignores, struct 
 	bool again = ct->pid > 0;
 
 	ct->pid = pid;
-	ct->start_time = read_stat(pid, &ignored);
+	ct->start_time = read_stat_of(pid, &ignored);
 	*ret_ignores = ignored != 0;
 	snprintf(text, sizeof(text), "%d %llu", (int)pid, (unsigned long long)ct->start_time);
 	if (symlinkat(text, ct->dir_fd, again ? INIT_FILE ".new" : INIT_FILE) < 0 ||

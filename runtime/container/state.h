@@ -109,6 +109,9 @@ const char *state_status_name(enum status s);
 /* Start time of a process, 0 when it is gone or a zombie. */
 uint64_t state_process_start_time(pid_t pid);
 
+/* Whether this process has signals ignored. */
+bool state_ignores_signals(void);
+
 /* The state JSON of runtime.md for hooks and `mrun state` (PRETTY: with runc's further fields). */
 char *state_json(struct arena *a, const struct container_record *r, const char *status, pid_t pid,
 		 bool pretty);
