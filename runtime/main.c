@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
@@ -131,6 +132,28 @@ static const char *absolute(const struct cmd_context *c, const char *path)
 	return arena_printf(c->arena, "%s/%s", cwd, path);
 }
 
+static int boolean(const char *arg, const char *value, bool *ret, struct error *e)
+{
+	*ret = true;
+	if (value && !str_to_bool(value, ret))
+		return err_msg(e, "option %s: '%s' is neither true nor false", arg, value);
+	return 1;
+}
+
+/* A log that cannot be written is told before anything is done, as runc does. */
+static int check_log(const struct cmd_context *c, struct error *e)
+{
+	_cleanup_fd_ int fd = -1;
+
+	if (!c->log || !*c->log)
+		return 0;
+	fd = open(c->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+	if (fd >= 0)
+		return 0;
+	err_sys(e, errno, "open the log %s", c->log);
+	return -1;
+}
+
 /* Takes one global option at argv[*i]; 0: it is none, 1: taken, -1: error. */
 static int global_option(struct cmd_context *c, int argc, char **argv, int *i, struct error *e)
 {
@@ -138,12 +161,15 @@ static int global_option(struct cmd_context *c, int argc, char **argv, int *i, s
 	static const char *const valued[] = { "root", "log",	  "log-format",
 					      "criu", "rootless", "cgroup-manager" };
 	size_t len;
-	bool takes = false;
+	bool takes = false, yes;
 
-	if (arg[0] != '-' || arg[1] != '-' || !arg[2])
+	if (arg[0] != '-' || (arg[1] == '-' && !arg[2]))
 		return 0;
-	name = arg + 2;
+	/* -name means --name, as Go's flag package has it. */
+	name = arg + 1 + (arg[1] == '-');
 	len = strcspn(name, "=");
+	if (arg[1] != '-' && len < 3)
+		return 0;
 	if (name[len] == '=')
 		value = name + len + 1;
 	for (size_t k = 0; k < sizeof(valued) / sizeof(valued[0]); k++)
@@ -165,9 +191,12 @@ static int global_option(struct cmd_context *c, int argc, char **argv, int *i, s
 			return err_msg(e, "--log-format: '%s' is neither text nor json", value);
 		c->log_json = str_eq(value, "json");
 	} else if (IS("rootless")) {
-		if (!str_eq(value, "true") && !str_eq(value, "false") && !str_eq(value, "auto"))
+		if (!*value || strcasecmp(value, "auto") == 0)
+			c->rootless = "auto";
+		else if (str_to_bool(value, &yes))
+			c->rootless = yes ? "true" : "false";
+		else
 			return err_msg(e, "--rootless: '%s' is not true, false or auto", value);
-		c->rootless = value;
 	} else if (IS("cgroup-manager")) {
 		if (!str_eq(value, "cgroupfs") && !str_eq(value, "systemd") &&
 		    !str_eq(value, "disabled"))
@@ -180,9 +209,9 @@ static int global_option(struct cmd_context *c, int argc, char **argv, int *i, s
 	} else if (IS("criu")) {
 		/* Where criu lies: nothing to do until checkpoint and restore exist. */
 	} else if (IS("debug")) {
-		c->debug = !value || str_eq(value, "true");
+		return boolean(arg, value, &c->debug, e);
 	} else if (IS("systemd-cgroup")) {
-		c->systemd_cgroup = !value || str_eq(value, "true");
+		return boolean(arg, value, &c->systemd_cgroup, e);
 	} else {
 		return 0;
 	}
@@ -243,6 +272,11 @@ static int dispatch(struct cmd_context *c, int argc, char **argv, struct error *
 		goto failed;
 	}
 found:
+	if (check_log(c, e) < 0) {
+		c->log = NULL;
+		code = 1;
+		goto failed;
+	}
 	if (str_eq(argv[i], "--version") || (str_eq(argv[i], "-v") && i + 1 == argc)) {
 		print_version(c);
 		return 0;

@@ -340,6 +340,96 @@ sh_bundle() { # SCRIPT [JQ]
 	grep -q 'level=error msg="container nothing does not exist"' log.txt
 }
 
+@test "log: one that cannot be written is told first; what is in it can be read again" {
+	for command in list 'state x' "delete -f $ID" 'images'; do
+		# shellcheck disable=SC2086
+		run -1 "$MRUN" --log "$T/none/log" $command
+		[[ $output == *"open the log $T/none/log: no such file or directory"* ]]
+	done
+	run -0 "$MRUN" --log '' list
+	run -1 "$MRUN" --log log.json --log-format json state $'a"\xff\\\t'
+	jq -e '.msg | startswith("invalid container id")' log.json
+	iconv -f utf-8 -t utf-8 log.json >/dev/null
+	run -1 "$MRUN" --log log.txt state $'a"b\\'
+	grep -F 'msg="invalid container id '"'"'a\"b\\'"'"': ' log.txt
+	run -1 "$MRUN" --log log.txt state $'a\xc3\xbc'
+	[[ $output == *"its character 2 is not allowed"* ]]
+}
+
+@test "global options: before the command, with one dash or two, and Go's words for true and false" {
+	mkdir r
+	for value in 1 t T true TRUE True; do
+		run -0 --separate-stderr "$MRUN" "--debug=$value" --root r list -q
+	done
+	for option in -root --root -root= --root=; do
+		case $option in
+		*=) run -0 "$MRUN" "${option}r" list -q ;;
+		*) run -0 "$MRUN" "$option" r list -q ;;
+		esac
+		[ -z "$output" ]
+	done
+	sh_bundle true
+	run -0 --separate-stderr "$MRUN" -debug=1 run --bundle b "$ID"
+	[[ $stderr == *debug:* ]]
+	for value in 0 f F false FALSE False; do
+		run -0 --separate-stderr "$MRUN" "-debug=$value" run --bundle b "$ID"
+		[ -z "$stderr" ]
+	done
+	for option in --debug=banana --systemd-cgroup= --rootless=maybe --log-format=xml --root=; do
+		run -125 "$MRUN" "$option" list
+		[[ $output == *"${option%%=*}"* ]]
+	done
+	for value in auto AUTO '' true 1 f; do
+		run -0 "$MRUN" --rootless "$value" --criu /none list
+	done
+	run -125 "$MRUN" --log
+	[[ $output == *"--log needs a value"* ]]
+	# Behind the command they are the command's, and it has none of that name (as with runc).
+	run -1 "$MRUN" list --root r
+	[[ $output == *"unknown option '--root'"* ]]
+}
+
+@test "a bundle whose path JSON cannot hold is refused, not lost" {
+	sh_bundle 'sleep 100'
+	mv b $'b\xff'
+	run -1 "$MRUN" run -d --bundle $'b\xff' "$ID"
+	[[ $output == *"not UTF-8"* ]]
+	[ -z "$("$MRUN" list -q)" ]
+	mv $'b\xff' bü
+	"$MRUN" run -d --bundle bü "$ID" </dev/null >log 2>&1
+	[ "$("$MRUN" state "$ID" | jq -r .bundle)" = "$T/bü" ]
+}
+
+@test "kill: names and numbers of signals; 0 asks whether it is there" {
+	sh_bundle 'for s in HUP USR1 USR2 WINCH CONT TERM; do trap "echo $s" $s; done; echo up; while :; do sleep 0.05; done'
+	"$MRUN" run -d --bundle b ".$ID" </dev/null >log 2>&1
+	for _ in {1..200}; do grep -q up log && break; sleep 0.05; done
+	got() { for _ in {1..100}; do [ "$(tail -n 1 log)" = "$1" ] && return; sleep 0.05; done; return 1; }
+	for s in HUP SIGUSR1 usr2 sigwinch 18 15; do
+		"$MRUN" kill ".$ID" $s
+		case $s in 18) got CONT ;; 15) got TERM ;; *) s=${s^^}; got "${s#SIG}" ;; esac
+	done
+	: >log
+	"$MRUN" kill ".$ID"
+	got TERM
+	: >log
+	"$MRUN" kill ".$ID" ''
+	got TERM
+	: >log
+	"$MRUN" kill ".$ID" 0
+	"$MRUN" kill --all ".$ID" 0
+	for s in NOSUCH 65 99 -1 1x SIG; do
+		run -1 "$MRUN" kill -- ".$ID" "$s"
+		[[ $output == *"unknown signal '$s'"* ]]
+	done
+	[ ! -s log ]
+	# A name with a dot in front is one like others.
+	[ "$("$MRUN" list -q)" = ".$ID" ]
+	"$MRUN" delete --force --regex "^\\.$ID\$"
+	run -1 "$MRUN" kill ".$ID" 0
+	[ -z "$("$MRUN" list -q)" ]
+}
+
 @test "signals that the caller ignores are not ignored in the container" {
 	sh_bundle 'grep SigIgn /proc/self/status | cut -f2'
 	run -0 bash -c "trap '' PIPE HUP INT QUIT USR1 TERM WINCH RTMIN RTMAX; exec '$MRUN' run --bundle b '$ID'"

@@ -85,6 +85,8 @@ x() { timeout 20 "$MRUN" exec "$@"; }
 @test "failures of exec itself are 255, of its arguments 1" {
 	need_root
 	waiting
+	run -1 x -g 5,x "$ID" id
+	[[ $output == *"--additional-gids: 'x' is not a group id"* ]]
 	run -255 x none true
 	[[ $output == *"container none does not exist"* ]]
 	run -255 x "$ID" no-such

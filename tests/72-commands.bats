@@ -237,6 +237,8 @@ setting() { # CONTROLLER FILE
 	for t in x 5 s 5y -1s '' 1s2; do
 		run -1 "$MRUN" events "--interval=$t" "$ID"
 	done
+	run -1 "$MRUN" events --interval 0 "$ID"
+	[[ $output == *"duration interval must be greater than 0"* ]]
 	run -1 "$MRUN" events --interval 0s "$ID"
 	[[ $output == *"duration interval must be greater than 0"* ]]
 	# A reader that goes away ends it.

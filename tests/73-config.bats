@@ -38,6 +38,16 @@ refuses() { # JQ TEXT
 	[ "$(see '.ociVersion = "1.99.0-rc.1"' 'echo ran')" = ran ]
 	refuses '.ociVersion = "2.0.0"' ociVersion
 	refuses '.ociVersion = "one"' ociVersion
+	# SemVer 2.0.0, and nothing that only looks like it.
+	for v in 1.0.2-dev 1.3.0-rc.1+b.02 1.0.0+1; do
+		[ "$(see ".ociVersion = \"$v\"" 'echo ran')" = ran ]
+	done
+	for v in 1 1.0 1.0. 1.0.0.0 v1.0.0 01.0.0 1.0.00 1..0 1.x.0 '1.0.0 ' 1.0.0- 1.0.0+ 1.0.0-01 1.0.0-a..b 1.0.0+a+b ''; do
+		refuses ".ociVersion = \"$v\"" "ociVersion: '$v' is not a version"
+	done
+	for v in 0.9.0 10.0.0 2.0.0-rc1; do
+		refuses ".ociVersion = \"$v\"" "ociVersion: version $v is not supported"
+	done
 	refuses 'del(.ociVersion)' 'ociVersion: required'
 }
 

@@ -143,32 +143,6 @@ static const yajl_callbacks callbacks = {
 	.yajl_end_array = on_end,
 };
 
-/* The length of the UTF-8 sequence at S (RFC 3629, section 4), 0: it is none. */
-static size_t utf8_length(const unsigned char *s, size_t left)
-{
-	static const struct {
-		unsigned char first, last;	  /* of the first byte */
-		unsigned char length, from, upto; /* of the second byte */
-	} forms[] = {
-		{ 0xc2, 0xdf, 2, 0x80, 0xbf }, { 0xe0, 0xe0, 3, 0xa0, 0xbf },
-		{ 0xe1, 0xec, 3, 0x80, 0xbf }, { 0xed, 0xed, 3, 0x80, 0x9f },
-		{ 0xee, 0xef, 3, 0x80, 0xbf }, { 0xf0, 0xf0, 4, 0x90, 0xbf },
-		{ 0xf1, 0xf3, 4, 0x80, 0xbf }, { 0xf4, 0xf4, 4, 0x80, 0x8f },
-	};
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		if (*s < forms[i].first || *s > forms[i].last)
-			continue;
-		if (left < forms[i].length || s[1] < forms[i].from || s[1] > forms[i].upto)
-			return 0;
-		for (size_t k = 2; k < forms[i].length; k++)
-			if ((s[k] & 0xc0) != 0x80)
-				return 0;
-		return forms[i].length;
-	}
-	return 0;
-}
-
 /* What \uXXXX at S stands for, -1 when there is none. */
 static int escaped_unit(const unsigned char *s, size_t left)
 {
@@ -226,7 +200,7 @@ static const char *unfit(const char *text, size_t len, size_t *at)
 		}
 		n = s[i] == '\\'  ? escape_length(s + i, len - i)
 		    : s[i] < 0x80 ? 1
-				  : utf8_length(s + i, len - i);
+				  : str_utf8_length(text + i, len - i);
 		if (!n)
 			return s[i] == '\\' ? "half of a surrogate pair" : "invalid UTF-8";
 	}

@@ -43,6 +43,20 @@ bool str_to_i64(const char *s, int64_t *ret)
 	return true;
 }
 
+bool str_to_bool(const char *s, bool *ret)
+{
+	static const char *const words[] = { "1", "t", "T", "true",  "TRUE",  "True",
+					     "0", "f", "F", "false", "FALSE", "False" };
+	const size_t n = sizeof(words) / sizeof(words[0]);
+
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(s, words[i])) {
+			*ret = i < n / 2;
+			return true;
+		}
+	return false;
+}
+
 bool str_to_mode(const char *s, uint32_t max, uint32_t *ret)
 {
 	uint64_t v;
@@ -105,6 +119,34 @@ bool str_fields_u32(const char *line, uint32_t *ret, size_t n)
 		ret[i] = (uint32_t)v;
 	}
 	return true;
+}
+
+size_t str_utf8_length(const char *text, size_t left)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	static const struct {
+		unsigned char first, last;	  /* of the first byte */
+		unsigned char length, from, upto; /* of the second byte */
+	} forms[] = {
+		{ 0xc2, 0xdf, 2, 0x80, 0xbf }, { 0xe0, 0xe0, 3, 0xa0, 0xbf },
+		{ 0xe1, 0xec, 3, 0x80, 0xbf }, { 0xed, 0xed, 3, 0x80, 0x9f },
+		{ 0xee, 0xef, 3, 0x80, 0xbf }, { 0xf0, 0xf0, 4, 0x90, 0xbf },
+		{ 0xf1, 0xf3, 4, 0x80, 0xbf }, { 0xf4, 0xf4, 4, 0x80, 0x8f },
+	};
+
+	if (*s < 0x80)
+		return 1;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (*s < forms[i].first || *s > forms[i].last)
+			continue;
+		if (left < forms[i].length || s[1] < forms[i].from || s[1] > forms[i].upto)
+			return 0;
+		for (size_t k = 2; k < forms[i].length; k++)
+			if ((s[k] & 0xc0) != 0x80)
+				return 0;
+		return forms[i].length;
+	}
+	return 0;
 }
 
 char **str_split(struct arena *a, const char *s, char sep)

@@ -24,6 +24,8 @@ bool str_has_suffix(const char *s, const char *suffix);
 bool str_to_u64(const char *s, uint64_t max, uint64_t *ret);
 /* The same with an optional '-' in front; the full range of int64_t. */
 bool str_to_i64(const char *s, int64_t *ret);
+/* What Go's strconv.ParseBool takes: 1 t T true TRUE True, 0 f F false FALSE False. */
+bool str_to_bool(const char *s, bool *ret);
 /* Octal digits only. */
 bool str_to_mode(const char *s, uint32_t max, uint32_t *ret);
 /* A size as docker takes it: a number, then nothing, b, k, m, g or t (any case, optional b or iB);
@@ -33,6 +35,10 @@ bool str_to_size(const char *s, int64_t *ret);
 /* The first N numbers of LINE, decimal and apart by blanks, as the files below /proc have them;
  * what follows them may be anything. False when there are fewer, or one is above UINT32_MAX. */
 bool str_fields_u32(const char *line, uint32_t *ret, size_t n);
+
+/* The length of the UTF-8 character at S, of which LEFT bytes are there (RFC 3629, section 4); 0:
+ * it is none. */
+size_t str_utf8_length(const char *s, size_t left);
 
 /* Splits S at each SEP into a NULL-terminated list (one empty item for an empty S). */
 char **str_split(struct arena *a, const char *s, char sep);

@@ -10,16 +10,44 @@
 #include "oci/base/str.h"
 #include "oci/spec/spec.h"
 
+/* Identifiers with dots between, none empty; *P moves behind them. A number of a pre-release has no
+ * zero in front. */
+static bool version_suffix(const char **p, bool pre)
+{
+	do {
+		const char *id = ++*p;
+		size_t n = strspn(id, "0123456789abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ-");
+
+		if (n == 0 || (pre && n > 1 && *id == '0' && strspn(id, "0123456789") == n))
+			return false;
+		*p += n;
+	} while (**p == '.');
+	return true;
+}
+
 static int check_version(const char *v, struct error *e)
 {
-	uint64_t major;
-	size_t n = strcspn(v, ".");
-	char first[16];
+	bool valid = true;
+	const char *p = v;
 
-	snprintf(first, sizeof(first), "%.*s", (int)(n < 15 ? n : 15), v);
-	if (!str_to_u64(first, 1000, &major) || v[n] != '.' || !v[n + 1])
-		return err_msg(e, "ociVersion: '%s' is not a version", v);
-	if (major != 1) {
+	/* MAJOR.MINOR.PATCH[-PRE][+BUILD] (config.md: SemVer 2.0.0). */
+	for (int i = 0; i < 3 && valid; i++, p++) {
+		size_t n = strspn(p, "0123456789");
+
+		valid = n > 0 && (n == 1 || *p != '0') && (i == 2 || p[n] == '.');
+		p += valid ? n : 0;
+	}
+	p -= valid;
+	if (valid && *p == '-')
+		valid = version_suffix(&p, true);
+	if (valid && *p == '+')
+		valid = version_suffix(&p, false);
+	if (!valid || *p) {
+		err_msg(e, "ociVersion: '%.100s' is not a version", v);
+		return err_hint(e, "three numbers such as %s", OCI_SPEC_VERSION);
+	}
+	if (!str_has_prefix(v, "1.")) {
 		err_msg(e, "ociVersion: version %s is not supported", v);
 		return err_hint(e, "this is mrun for runtime-spec 1.x, up to %s", OCI_SPEC_VERSION);
 	}

@@ -77,7 +77,7 @@ static int64_t parse_interval(const char *text, struct error *e)
 	const char *p = text;
 	double total = 0, part;
 
-	while (*p) {
+	while (*p && !str_eq(text, "0")) { /* the one number that needs no unit */
 		if (!parse_part(&p, &part))
 			return err_msg(e, "events: --interval: '%s' is not a duration such as 5s",
 				       text);

@@ -20,6 +20,8 @@ struct exec_args {
 	const char *console_socket, *pidfd_socket, *cwd, *user, *process, *pid_file, *label,
 		*apparmor;
 	struct strlist env, gids, caps, cgroups;
+	uint32_t *gid_numbers; /* of gids */
+	size_t gid_numbers_len;
 	bool tty, interactive, detach, no_new_privs, ignore_paused, no_subreaper;
 	int preserve_fds;
 };
@@ -107,30 +109,35 @@ static int set_user(struct arena *a, struct oci_user *u, const char *text, struc
 }
 
 /* --additional-gids may be given again and again, and as one list with commas. */
-static int add_gids(struct arena *a, struct oci_user *u, const struct strlist *gids,
-		    struct error *e)
+static int parse_gids(struct arena *a, struct exec_args *args, struct error *e)
 {
 	struct strlist texts = { 0 };
-	uint32_t *all;
-	size_t n = u->additional_gids_len;
 
-	for (size_t i = 0; i < gids->n; i++)
-		for (char **s = str_split(a, gids->items[i], ','); *s; s++)
+	for (size_t i = 0; i < args->gids.n; i++)
+		for (char **s = str_split(a, args->gids.items[i], ','); *s; s++)
 			strlist_add(a, &texts, *s);
-	all = ARENA_ARRAY(a, n + texts.n, uint32_t);
-	if (n)
-		memcpy(all, u->additional_gids, n * sizeof(*all));
+	args->gid_numbers = ARENA_ARRAY(a, texts.n + 1, uint32_t);
 	for (size_t i = 0; i < texts.n; i++) {
 		uint64_t gid;
 
 		if (!str_to_u64(texts.items[i], UINT32_MAX - 1, &gid))
-			return err_msg(e, "--additional-gids: '%s' is not a group id",
+			return err_msg(e, "exec: --additional-gids: '%s' is not a group id",
 				       texts.items[i]);
-		all[n++] = (uint32_t)gid;
+		args->gid_numbers[args->gid_numbers_len++] = (uint32_t)gid;
 	}
-	u->additional_gids = all;
-	u->additional_gids_len = n;
 	return 0;
+}
+
+static void add_gids(struct arena *a, struct oci_user *u, const struct exec_args *args)
+{
+	size_t n = u->additional_gids_len;
+	uint32_t *all = ARENA_ARRAY(a, n + args->gid_numbers_len, uint32_t);
+
+	if (n)
+		memcpy(all, u->additional_gids, n * sizeof(*all));
+	memcpy(all + n, args->gid_numbers, args->gid_numbers_len * sizeof(*all));
+	u->additional_gids = all;
+	u->additional_gids_len = n + args->gid_numbers_len;
 }
 
 /* A later value of the same name replaces the earlier one. */
@@ -208,8 +215,8 @@ static int apply_options(struct arena *a, const struct exec_args *args, bool ima
 		return -1;
 	if (image && p->terminal)
 		add_term(a, p);
-	if (args->gids.n && add_gids(a, p->user, &args->gids, e) < 0)
-		return -1;
+	if (args->gid_numbers_len)
+		add_gids(a, p->user, args);
 	if (args->env.n)
 		add_env(a, p, &args->env);
 	if (args->caps.n)
@@ -313,6 +320,8 @@ int cmd_exec(struct cmd_context *c, int argc, char **argv, struct error *e)
 	char **rest;
 	int n, r = opt_parse(c->arena, &exec_spec, argc, argv, &args, &rest, &n, e);
 
+	if (r == 0 && parse_gids(c->arena, &args, e) < 0)
+		r = -1;
 	if (r) {
 		if (r < 0)
 			e->exit_code = 1;

@@ -206,7 +206,10 @@ int cmd_kill(struct cmd_context *c, int argc, char **argv, struct error *e)
 
 	if (r)
 		return r < 0 ? -1 : 0;
-	if (n == 2 && (sig = signal_parse(rest[1])) <= 0)
+	/* 0 asks whether it is there (kill(2)); an empty one is none given. */
+	if (n == 2 && str_eq(rest[1], "0"))
+		sig = 0;
+	else if (n == 2 && *rest[1] && (sig = signal_parse(rest[1])) <= 0)
 		return err_msg(e, "kill: unknown signal '%s'", rest[1]);
 	root = state_root(c, false, e);
 	if (!root || state_peek(c->arena, root, rest[0], &ct, e) < 0)
@@ -408,7 +411,8 @@ static int delete_matching(struct cmd_context *c, const char *pattern, bool forc
 	}
 	d = opendir(root);
 	while (d && (de = readdir(d)))
-		if (de->d_name[0] != '.' && regexec(&re, de->d_name, 0, NULL, 0) == 0)
+		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, "..") &&
+		    regexec(&re, de->d_name, 0, NULL, 0) == 0)
 			strlist_add(c->arena, &ids, arena_strdup(c->arena, de->d_name));
 	if (d)
 		closedir(d);

@@ -90,7 +90,8 @@ static int read_names(struct arena *a, const char *root, bool explicit_root, str
 	if (!d)
 		return err_sys(e, errno, "list the containers in %s", root);
 	while ((de = readdir(d)))
-		if (de->d_name[0] != '.' && (de->d_type == DT_DIR || de->d_type == DT_UNKNOWN))
+		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, "..") &&
+		    (de->d_type == DT_DIR || de->d_type == DT_UNKNOWN))
 			strlist_add(a, ids, arena_strdup(a, de->d_name));
 	closedir(d);
 	if (ids->n)
@@ -128,12 +129,15 @@ int cmd_list(struct cmd_context *c, int argc, char **argv, struct error *e)
 	}
 	for (size_t i = 0; i < ids.n; i++) {
 		struct container ct;
-		struct error ignored;
+		struct error why;
 		enum status st;
 		pid_t pid;
 
-		if (state_peek(c->arena, root, ids.items[i], &ct, &ignored) < 0)
-			continue; /* deleted meanwhile */
+		if (state_peek(c->arena, root, ids.items[i], &ct, &why) < 0) {
+			if (why.code != ENOENT) /* deleted meanwhile */
+				fprintf(stderr, "mrun: warning: %s\n", why.msg);
+			continue;
+		}
 		st = state_status(c->arena, &ct, true);
 		pid = st == STATUS_STOPPED ? 0 : ct.pid;
 		if (o)

@@ -49,23 +49,21 @@ static int set(struct arena *a, const struct opt_spec *s, const struct opt *o, c
 {
 	void *p = (char *)out + o->off;
 	int64_t v;
+	bool yes;
 
 	switch ((enum opt_kind)o->kind) {
 	case OPT_BOOL:
-		if (!value || str_eq(value, "true") || str_eq(value, "1"))
-			*(bool *)p = true;
-		else if (str_eq(value, "false") || str_eq(value, "0"))
-			*(bool *)p = false;
-		else
+		*(bool *)p = true;
+		if (value && !str_to_bool(value, p))
 			return err_msg(e, "%s: --%s: '%s' is neither true nor false", s->command,
 				       o->name, value);
 		return 0;
 	case OPT_TRI:
-		if (value && !str_eq(value, "true") && !str_eq(value, "1") &&
-		    !str_eq(value, "false") && !str_eq(value, "0"))
+		yes = true;
+		if (value && !str_to_bool(value, &yes))
 			return err_msg(e, "%s: --%s: '%s' is neither true nor false", s->command,
 				       o->name, value);
-		*(int *)p = !value || str_eq(value, "true") || str_eq(value, "1");
+		*(int *)p = yes;
 		return 0;
 	case OPT_STR:
 		*(const char **)p = value;

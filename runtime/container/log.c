@@ -11,6 +11,33 @@
 #include "oci/base/date.h"
 #include "oci/base/file.h"
 #include "oci/base/json.h"
+#include "oci/base/str.h"
+
+/* As text alone: what cannot be in JSON, and with QUOTED what would end a value of logrus' text. */
+static const char *clean(struct arena *a, const char *msg, bool quoted)
+{
+	size_t left = strlen(msg), n;
+	char *out = ARENA_ARRAY(a, left * 4 + 1, char), *to = out;
+
+	for (; left; msg += n, left -= n) {
+		n = str_utf8_length(msg, left);
+		if (!n || (quoted && (unsigned char)*msg < ' ')) {
+			const char *code = !n		  ? "\xef\xbf\xbd"
+					   : *msg == '\n' ? "\\n"
+					   : *msg == '\t' ? "\\t"
+							  : "\xef\xbf\xbd";
+
+			to = stpcpy(to, code);
+			n = 1;
+			continue;
+		}
+		if (quoted && (*msg == '"' || *msg == '\\'))
+			*to++ = '\\';
+		memcpy(to, msg, n);
+		to += n;
+	}
+	return out;
+}
 
 void log_line(const struct cmd_context *c, const char *level, const char *msg)
 {
@@ -33,13 +60,13 @@ void log_line(const struct cmd_context *c, const char *level, const char *msg)
 		o = json_out_new(c->arena, false);
 		json_out_object(o);
 		json_out_kstr(o, "level", level);
-		json_out_kstr(o, "msg", msg);
+		json_out_kstr(o, "msg", clean(c->arena, msg, false));
 		json_out_kstr(o, "time", stamp);
 		json_out_object_end(o);
 		line = arena_printf(c->arena, "%s\n", json_out_finish(o, NULL));
 	} else {
 		line = arena_printf(c->arena, "time=\"%s\" level=%s msg=\"%s\"\n", stamp, level,
-				    msg);
+				    clean(c->arena, msg, true));
 	}
 	file_write_all(fd, line, strlen(line), c->log, &ignored);
 }

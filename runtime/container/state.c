@@ -118,8 +118,13 @@ int state_check_id(const char *id, struct error *e)
 	for (size_t i = 0; i < n; i++)
 		if (!((id[i] >= 'a' && id[i] <= 'z') || (id[i] >= 'A' && id[i] <= 'Z') ||
 		      (id[i] >= '0' && id[i] <= '9') || strchr("_+-.", id[i]))) {
-			err_msg(e, "invalid container id '%.80s': '%c' is not allowed in it", id,
-				id[i]);
+			if (id[i] >= ' ' && id[i] <= '~')
+				err_msg(e,
+					"invalid container id '%.80s': '%c' is not allowed in it",
+					id, id[i]);
+			else
+				err_msg(e, "invalid container id: its character %zu is not allowed",
+					i + 1);
 			return err_hint(e, "use letters, digits, and _ + - .");
 		}
 	if (str_eq(id, ".") || str_eq(id, ".."))
@@ -192,6 +197,17 @@ static int write_record(int dir, const char *text, size_t len, struct error *e)
 	return 0;
 }
 
+/* JSON cannot hold a name that is not: the record could not be read again, the container not deleted. */
+static bool is_text(const char *name)
+{
+	for (size_t n; name && *name; name += n) {
+		n = str_utf8_length(name, strlen(name));
+		if (!n)
+			return false;
+	}
+	return true;
+}
+
 int state_new(struct cmd_context *c, const char *id, const struct container_record *record,
 	      struct container *ret, struct error *e)
 {
@@ -203,6 +219,11 @@ int state_new(struct cmd_context *c, const char *id, const struct container_reco
 
 	if (state_check_id(id, e) < 0)
 		return -1;
+	if (!is_text(record->bundle) || !is_text(record->rootfs) || !is_text(record->slot)) {
+		err_msg(e, "container %s: the path of its bundle or of its files is not UTF-8, which "
+			   "JSON cannot hold", id);
+		return err_hint(e, "give the directory another name");
+	}
 	/* Where it is is nobody's but ours to make, but for /tmp. */
 	root = root_of_ours(c);
 	if (!root && !(root = state_root(c, true, e)))
