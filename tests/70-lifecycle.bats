@@ -129,7 +129,7 @@ sh_bundle() { # SCRIPT [JQ]
 @test "hooks: order, state on stdin, env, where they run; a failing one ends it" {
 	cat >hook <<-'END'
 		#!/bin/sh
-		echo "$1 $(jq -r '.status + " " + .id' 2>/dev/null) ${EXTRA:-}" >>"$2"
+		echo "$1 $(jq -r '.status + " " + .id + " " + if .pid then "pid" else "none" end' 2>/dev/null) ${EXTRA:-}" >>"$2"
 		[ "$1" != "$FAIL" ] || { echo "no way" >&2; exit 4; }
 	END
 	chmod 755 hook
@@ -140,7 +140,7 @@ sh_bundle() { # SCRIPT [JQ]
 	"$MRUN" run --bundle b "$ID"
 	[ "$(cut -d' ' -f1-2 order | tr '\n' ' ')" = \
 		"prestart creating createRuntime creating poststart running poststop stopped " ]
-	[ "$(grep -c " $ID x$" order)" -eq 4 ]
+	[ "$(cut -d' ' -f3- order | tr '\n' ' ')" = "$ID pid x $ID pid x $ID pid x $ID none x " ]
 	# A failing createRuntime ends it before the program ran.
 	sh_bundle 'echo ran' ".hooks = $hooks | .hooks.createRuntime[0].env += [\"FAIL=createRuntime\"]"
 	run -1 "$MRUN" run --bundle b "$ID"
@@ -165,12 +165,14 @@ sh_bundle() { # SCRIPT [JQ]
 
 @test "createContainer and startContainer hooks run where the specification says" {
 	sh_bundle 'cat /tmp/start' '.root.readonly = false |
-		.hooks.createContainer = [{path: "/bin/sh", args: ["sh", "-c", "hostname >'"$T"'/create"]}] |
+		.hooks.createContainer = [{path: "/bin/sh", args: ["sh", "-c", "hostname >'"$T"'/create; cat >>'"$T"'/create"]}] |
 		.hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "hostname >/tmp/start; cat >>/tmp/start"]}]'
 	run -0 "$MRUN" run --bundle b "$ID"
-	[ "$(cat create)" = mrun ]
+	[ "$(head -n 1 create)" = mrun ]
+	# The pid as the container sees it (runtime.md, State).
+	[ "$(tail -n +2 create | jq -r '.status + " " + (.pid | tostring) + " " + .id')" = "creating 1 $ID" ]
 	[ "${lines[0]}" = mrun ]
-	[ "$(jq -r .status <<<"${lines[1]}")" = created ] || [ "$(jq -r .status <<<"${lines[1]}")" = creating ]
+	[ "$(jq -r '.status + " " + (.pid | tostring) + " " + .id' <<<"${lines[1]}")" = "created 1 $ID" ]
 	sh_bundle 'echo ran' '.hooks.startContainer = [{path: "/bin/false"}]'
 	run -1 "$MRUN" run --bundle b "$ID"
 	[[ $output == *"hooks.startContainer[0]"* ]]

@@ -100,6 +100,13 @@ refuses() { # JQ TEXT
 	[ "$(see '.process.oomScoreAdj = 322 | .linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings' 'cat /proc/self/oom_score_adj')" = 322 ]
 	refuses '.process.rlimits = [{type: "RLIMIT_X", soft: 1, hard: 1}]' 'process.rlimits[0].type'
 	refuses '.process.rlimits = [{type: "RLIMIT_CORE", soft: 2, hard: 1}]' 'process.rlimits[0]'
+	# A hard limit that cannot be raised is an error, but not that of locked memory.
+	drop() { setpriv --bounding-set -sys_resource --inh-caps -all prlimit --nofile=100:100 --memlock=65536:65536 "$@"; }
+	jq '.process.args = ["/bin/sh", "-c", "ulimit -l"] | .process.rlimits = [{type: "RLIMIT_MEMLOCK", soft: 1048576, hard: 1048576}]' base.json >b/config.json
+	[ "$(drop "$MRUN" run --bundle b "$ID")" = 64 ]
+	jq '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 101, hard: 101}]' base.json >b/config.json
+	run -1 drop "$MRUN" run --bundle b "$ID"
+	[[ $output == *"process.rlimits[0]: set RLIMIT_NOFILE to 101"*"hint: raising a hard limit needs CAP_SYS_RESOURCE"* ]]
 }
 
 @test "process: scheduler, ioPriority, personality, memoryPolicy" {
@@ -107,11 +114,44 @@ refuses() { # JQ TEXT
 	[[ "$(see '.process.ioPriority = {class: "IOPRIO_CLASS_IDLE"}' 'ionice -p $$')" == *idle* ]]
 	[ "$(see '.linux.personality = {domain: "LINUX32"}' 'uname -m')" = i686 ]
 	refuses '.process.scheduler = {policy: "SCHED_X"}' process.scheduler.policy
+	[ "$(see '.process.scheduler = {policy: "SCHED_OTHER", nice: -3}' 'cut -d" " -f19,41 /proc/self/stat')" = "-3 0" ]
+	[ "$(see '.process.scheduler = {policy: "SCHED_IDLE"}' 'cut -d" " -f41 /proc/self/stat')" = 5 ]
+	deadline='.process.scheduler = {policy: "SCHED_DEADLINE", runtime: 1000000, deadline: 10000000, period: 10000000'
+	if chrt -d -T 1000000 -D 10000000 -P 10000000 0 true; then
+		[ "$(see "$deadline, flags: [\"SCHED_FLAG_RECLAIM\"]}" 'cut -d" " -f41 /proc/self/stat')" = 6 ]
+	fi
+	# The kernel says "invalid argument" to all of these.
+	refuses '.process.scheduler = {policy: "SCHED_OTHER", nice: 20}' 'process.scheduler.nice: 20'
+	refuses '.process.scheduler = {policy: "SCHED_OTHER", priority: 1}' 'process.scheduler.priority: only for'
+	refuses '.process.scheduler = {policy: "SCHED_FIFO"}' 'process.scheduler.priority: 0'
+	refuses '.process.scheduler = {policy: "SCHED_RR", priority: 100}' 'process.scheduler.priority: 100'
+	refuses '.process.scheduler = {policy: "SCHED_ISO"}' process.scheduler.policy
+	refuses '.process.scheduler = {policy: "SCHED_DEADLINE"}' 'process.scheduler.runtime: 0'
+	refuses "$deadline, flags: []} | .process.scheduler.runtime = 20000000" 'process.scheduler.deadline: runtime <= deadline'
+	refuses "$deadline, flags: []} | .process.scheduler.period = 9000000" 'process.scheduler.period: runtime <= deadline'
+	[[ "$(see '.process.ioPriority = {class: "IOPRIO_CLASS_BE", priority: 7}' 'ionice -p $$')" == *"best-effort: prio 7"* ]]
+	refuses '.linux.personality = {domain: "LINUX", flags: ["ADDR_NO_RANDOMIZE"]}' 'linux.personality.flags[0]'
 	refuses '.process.ioPriority = {class: "IOPRIO_CLASS_BE", priority: 9}' process.ioPriority.priority
 	refuses '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0-"}' linux.memoryPolicy.nodes
 	if [ -e /proc/self/numa_maps ]; then
-		[[ "$(see '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_STATIC_NODES"]}' 'head -n 1 /proc/self/numa_maps')" == *bind=static:0* ]]
+		policy() { see ".linux.memoryPolicy = $1" 'head -n 1 /proc/self/numa_maps | cut -d " " -f2'; }
+		[ "$(policy '{mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_STATIC_NODES"]}')" = bind=static:0 ]
+		[ "$(policy '{mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_RELATIVE_NODES"]}')" = bind=relative:0 ]
+		[ "$(policy '{mode: "MPOL_DEFAULT"}')" = default ]
+		[ "$(policy '{mode: "MPOL_PREFERRED", nodes: "0"}')" = prefer:0 ]
+		[ "$(policy '{mode: "MPOL_PREFERRED"}')" = local ]
+		[ "$(policy '{mode: "MPOL_INTERLEAVE", nodes: "0-0"}')" = interleave:0 ]
+		[ "$(policy '{mode: "MPOL_LOCAL"}')" = local ]
+		# Newer kernels only.
+		for mode in PREFERRED_MANY WEIGHTED_INTERLEAVE; do
+			run policy "{mode: \"MPOL_$mode\", nodes: \"0\"}"
+			[ "$status" -eq 0 ] || [[ $output == *"linux.memoryPolicy: set it: "*hint:* ]]
+		done
+		refuses '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "1000"}' 'hint: are the nodes there'
 	fi
+	refuses '.linux.memoryPolicy = {mode: "MPOL_BIND"}' 'linux.memoryPolicy.nodes: the mode needs some'
+	refuses '.linux.memoryPolicy = {mode: "MPOL_LOCAL", nodes: "0"}' 'linux.memoryPolicy.nodes: MPOL_LOCAL has none'
+	refuses '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES"]}' linux.memoryPolicy.flags
 }
 
 @test "hostname and domainname, and their namespace" {
@@ -198,6 +238,18 @@ refuses() { # JQ TEXT
 	[[ $output == *"ead-only file system"* ]]
 	run -1 see '.root.readonly = false | .linux.readonlyPaths = ["/etc"]' 'touch /etc/x'
 	refuses '.linux.maskedPaths = ["x"]' 'linux.maskedPaths[0]'
+}
+
+@test "without a mount namespace: what would need one is refused by name" {
+	none='.linux.namespaces |= map(select(.type != "mount")) | .mounts = [] | .root.readonly = false | .linux.maskedPaths = [] | .linux.readonlyPaths = []'
+	[ "$(see "$none" 'echo ran')" = ran ]
+	refuses "$none | .mounts = [{destination: \"/mnt\", type: \"tmpfs\", source: \"t\"}]" 'mounts: needs a mount namespace'
+	refuses "$none | .root.readonly = true" 'root.readonly: needs a mount namespace'
+	refuses "$none | .linux.maskedPaths = [\"/x\"]" 'linux.maskedPaths: needs a mount namespace'
+	refuses "$none | .linux.readonlyPaths = [\"/x\"]" 'linux.readonlyPaths: needs a mount namespace'
+	refuses "$none | .linux.rootfsPropagation = \"private\"" 'linux.rootfsPropagation: needs a mount namespace'
+	refuses "$none | .linux.devices = [{path: \"/dev/x\", type: \"p\"}]" 'linux.devices: needs a mount namespace'
+	refuses "$none | .process.terminal = true" 'process.terminal: needs a mount namespace'
 }
 
 @test "the host's own /dev/null is out of reach: standard streams, masked files" {
@@ -294,6 +346,8 @@ refuses() { # JQ TEXT
 	up=$(cut -d. -f1 /proc/uptime)
 	in=$(see '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {boottime: {secs: 1000000, nanosecs: 5}}' 'cut -d. -f1 /proc/uptime')
 	[ $((in - up)) -ge 1000000 ] && [ $((in - up)) -le 1000010 ]
+	[[ "$(see '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {monotonic: {secs: -5, nanosecs: 7}}' 'tr -s " \n" " " </proc/self/timens_offsets')" == "monotonic -5 7 boottime 0 0 "* ]]
+	refuses '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {monotonic: {secs: -1000000000}}' "linux.timeOffsets.monotonic: write 'monotonic -1000000000 0' to"
 	refuses '.linux.timeOffsets = {boottime: {secs: 1}}' linux.timeOffsets
 	refuses '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {noon: {secs: 1}}' linux.timeOffsets.noon
 }

@@ -188,7 +188,7 @@ int file_write_existing(int dirfd, const char *path, const char *s, struct error
 		n = write(fd, s, strlen(s));
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return err_sys(e, errno, "write '%s' to %s", s, path);
+		return err_sys(e, errno, "write '%.*s' to %s", (int)strcspn(s, "\n"), s, path);
 	return 0;
 }
 

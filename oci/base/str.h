@@ -36,9 +36,9 @@ bool str_to_size(const char *s, int64_t *ret);
  * what follows them may be anything. False when there are fewer, or one is above UINT32_MAX. */
 bool str_fields_u32(const char *line, uint32_t *ret, size_t n);
 
-/* The length of the UTF-8 character at S, of which LEFT bytes are there (RFC 3629, section 4); 0:
- * it is none. */
-size_t str_utf8_length(const char *s, size_t left);
+/* The length of the UTF-8 character at TEXT, of which LEFT bytes are there (RFC 3629, section 4);
+ * 0: it is none. */
+size_t str_utf8_length(const char *text, size_t left);
 
 /* Splits S at each SEP into a NULL-terminated list (one empty item for an empty S). */
 char **str_split(struct arena *a, const char *s, char sep);

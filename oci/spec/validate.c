@@ -1,6 +1,7 @@
 /* What the tables cannot say (runtime-spec config.md and config-linux.md). Every message names the
  * field; what is defined there and not done here is refused, never skipped. */
 #include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <linux/sched.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -63,6 +64,25 @@ static int check_console_size(const struct oci_console_size *c, const char *wher
 	return 0;
 }
 
+#ifndef SCHED_ISO
+#define SCHED_ISO 4
+#endif
+
+/* sched(7), SCHED_DEADLINE. */
+static int check_deadline(const struct oci_scheduler *s, const char *where, struct error *e)
+{
+	uint64_t runtime = s->runtime ? *s->runtime : 0, deadline = s->deadline ? *s->deadline : 0,
+		 period = s->period && *s->period ? *s->period : deadline;
+
+	if (runtime < 1024)
+		return err_msg(e, "%s.scheduler.runtime: %llu is less than 1024 ns", where,
+			       (unsigned long long)runtime);
+	if (runtime > deadline || deadline > period)
+		return err_msg(e, "%s.scheduler.%s: runtime <= deadline <= period must hold", where,
+			       runtime > deadline ? "deadline" : "period");
+	return 0;
+}
+
 /* sched(7): what the kernel would skip without a word because the policy has no use for it. */
 static int check_scheduler(const struct oci_scheduler *s, const char *where, struct error *e)
 {
@@ -78,7 +98,16 @@ static int check_scheduler(const struct oci_scheduler *s, const char *where, str
 		return err_msg(e, "%s.scheduler.nice: %d is not from -20 to 19", where, *s->nice);
 	if (s->priority && *s->priority && policy != SCHED_FIFO && policy != SCHED_RR)
 		return err_msg(e, "%s.scheduler.priority: only for SCHED_FIFO and SCHED_RR", where);
-	for (size_t i = 0; i < 3 && policy != SCHED_DEADLINE; i++)
+	if (policy == SCHED_FIFO || policy == SCHED_RR)
+		return s->priority && *s->priority >= 1 && *s->priority <= 99
+			       ? 0
+			       : err_msg(e, "%s.scheduler.priority: %d is not from 1 to 99", where,
+					 s->priority ? *s->priority : 0);
+	if (policy == SCHED_ISO)
+		return err_msg(e, "%s.scheduler.policy: Linux has no SCHED_ISO", where);
+	if (policy == SCHED_DEADLINE)
+		return check_deadline(s, where, e);
+	for (size_t i = 0; i < 3; i++)
 		if (deadline[i].value && *deadline[i].value)
 			return err_msg(e, "%s.scheduler.%s: only for SCHED_DEADLINE", where,
 				       deadline[i].name);
@@ -247,6 +276,25 @@ static bool is_page_size(const char *s)
 	       str_eq(s + digits + 1, "B");
 }
 
+/* set_mempolicy(2). */
+static int check_memory_policy(const struct oci_memory_policy *m, struct error *e)
+{
+	int mode = m->mode - 1;
+	bool nodes = m->nodes && *m->nodes;
+
+	if (nodes && (mode == MPOL_DEFAULT || mode == MPOL_LOCAL))
+		return err_msg(e, "linux.memoryPolicy.nodes: %s has none",
+			       mode == MPOL_LOCAL ? "MPOL_LOCAL" : "MPOL_DEFAULT");
+	if (!nodes && mode != MPOL_DEFAULT && mode != MPOL_LOCAL && mode != MPOL_PREFERRED)
+		return err_msg(e, "linux.memoryPolicy.nodes: the mode needs some, and there are "
+				  "none");
+	if (str_list_has(m->flags, "MPOL_F_STATIC_NODES") &&
+	    str_list_has(m->flags, "MPOL_F_RELATIVE_NODES"))
+		return err_msg(e, "linux.memoryPolicy.flags: MPOL_F_STATIC_NODES and "
+				  "MPOL_F_RELATIVE_NODES exclude each other");
+	return 0;
+}
+
 static int check_values(const struct oci_linux *l, struct error *e)
 {
 	const struct oci_resources *r = l->resources;
@@ -262,9 +310,28 @@ static int check_values(const struct oci_linux *l, struct error *e)
 	if (m && m->nodes && !oci_list_parse(m->nodes, bits))
 		return err_msg(e, "linux.memoryPolicy.nodes: '%s' is not a list of nodes",
 			       m->nodes);
+	if (m && check_memory_policy(m, e) < 0)
+		return -1;
 	if (l->personality && l->personality->flags && l->personality->flags[0])
 		return err_msg(e, "linux.personality.flags[0]: none are defined");
 	return 0;
+}
+
+/* Without a mount namespace the host's mounts are the container's, and nothing may be done to them.
+ */
+static int check_without_mounts(const struct oci_spec *s, struct error *e)
+{
+	const struct oci_linux *l = s->linux_;
+	const char *field = s->mounts_len				? "mounts"
+			    : s->root->readonly				? "root.readonly"
+			    : l->masked_paths && l->masked_paths[0]	? "linux.maskedPaths"
+			    : l->readonly_paths && l->readonly_paths[0] ? "linux.readonlyPaths"
+			    : l->rootfs_propagation			? "linux.rootfsPropagation"
+			    : l->devices_len				? "linux.devices"
+			    : s->process && s->process->terminal	? "process.terminal"
+									: NULL;
+
+	return field ? err_msg(e, "%s: needs a mount namespace in linux.namespaces", field) : 0;
 }
 
 static int check_linux(const struct oci_spec *s, struct error *e)
@@ -296,9 +363,8 @@ static int check_linux(const struct oci_spec *s, struct error *e)
 		if (l->readonly_paths[i][0] != '/')
 			return err_msg(e, "linux.readonlyPaths[%zu]: '%s' is not absolute", i,
 				       l->readonly_paths[i]);
-	if ((l->masked_paths && l->masked_paths[0] && !oci_spec_namespace(s, CLONE_NEWNS)) ||
-	    (l->readonly_paths && l->readonly_paths[0] && !oci_spec_namespace(s, CLONE_NEWNS)))
-		return err_msg(e, "linux.maskedPaths: needs a mount namespace in linux.namespaces");
+	if (!oci_spec_namespace(s, CLONE_NEWNS) && check_without_mounts(s, e) < 0)
+		return -1;
 	return check_namespaces(s, e);
 }
 

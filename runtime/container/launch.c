@@ -183,6 +183,12 @@ static void plan_exposed(struct launch *l)
 	p->process.parent_schedules = p->exposed;
 }
 
+/* In the child. */
+static char *hook_state(const struct init_plan *p, const char *status, pid_t pid)
+{
+	return state_json(p->arena, p->hook_state_ctx, status, pid, false);
+}
+
 static int make_plan(struct launch *l, struct error *e)
 {
 	struct init_plan *p = &l->plan;
@@ -192,6 +198,8 @@ static int make_plan(struct launch *l, struct error *e)
 	p->options = l->o;
 	p->arena = l->a;
 	p->state_fd = l->out->state.dir_fd;
+	p->hook_state = hook_state;
+	p->hook_state_ctx = l->out->state.record;
 	if (sysctl_check(p->spec, e) < 0 || net_devices_check(p->spec->linux_, e) < 0 ||
 	    plan_make(p, e) < 0 || plan_rootfs(l, e) < 0 || plan_process(l, e) < 0)
 		return -1;
@@ -357,7 +365,6 @@ static int spawn(struct launch *l, struct error *e)
 {
 	int cgroup_fd = l->out->cgroup ? cgroup_clone_fd(l->out->cgroup) : -1;
 
-	l->plan.state_json = state_json(l->a, l->out->state.record, "creating", 0, false);
 	if (spawn_once(l, cgroup_fd, e) < 0 && cgroup_fd >= 0 && e->code == EOPNOTSUPP) {
 		err_clear(e);
 		if (cgroup_make_enterable(l->out->cgroup, e) == 0)

@@ -16,6 +16,24 @@
 #include "oci/base/file.h"
 #include "oci/base/str.h"
 
+/* sched_setattr(2) knows no more than a number. */
+static int explain_scheduler(const struct oci_scheduler *s, int r, struct error *e)
+{
+	int policy = s->policy - 1;
+
+	if (e->code == EPERM && (policy == SCHED_FIFO || policy == SCHED_RR))
+		return err_hint(e, "it needs CAP_SYS_NICE, and on cgroup v1 time for real-time "
+				   "tasks: linux.resources.cpu.realtimeRuntime");
+	if (e->code == EPERM)
+		return err_hint(e, "it needs CAP_SYS_NICE");
+	if (e->code == EBUSY)
+		return err_hint(e, "the CPUs have not that much time left to promise");
+	if (e->code == EOPNOTSUPP || e->code == EINVAL)
+		return err_hint(e, "this kernel does not have it (process.scheduler.policy, "
+				   "flags)");
+	return r;
+}
+
 static int set_scheduler(const struct oci_scheduler *s, pid_t pid, struct error *e)
 {
 	struct sched_attr attr = { .size = sizeof(attr), .sched_policy = (uint32_t)s->policy - 1 };
@@ -28,7 +46,7 @@ static int set_scheduler(const struct oci_scheduler *s, pid_t pid, struct error 
 	attr.sched_deadline = s->deadline ? *s->deadline : 0;
 	attr.sched_period = s->period ? *s->period : 0;
 	if (syscall(SYS_sched_setattr, pid, &attr, 0) < 0)
-		return err_sys(e, errno, "process.scheduler: set it");
+		return explain_scheduler(s, err_sys(e, errno, "process.scheduler: set it"), e);
 	return 0;
 }
 
@@ -41,6 +59,16 @@ static int set_io_priority(const struct oci_io_priority *s, struct error *e)
 	return 0;
 }
 
+static int explain_memory_policy(int r, struct error *e)
+{
+	if (e->code == EINVAL)
+		return err_hint(e, "are the nodes there (/sys/devices/system/node/has_memory), and "
+				   "in linux.resources.cpu.mems?");
+	if (e->code == ENOSYS)
+		return err_hint(e, "this kernel is without NUMA");
+	return r;
+}
+
 static int set_memory_policy(const struct oci_memory_policy *s, struct error *e)
 {
 	unsigned long mask[OCI_LIST_WORDS], mode = (unsigned long)s->mode - 1;
@@ -49,7 +77,7 @@ static int set_memory_policy(const struct oci_memory_policy *s, struct error *e)
 	for (size_t i = 0; s->flags && s->flags[i]; i++)
 		mode |= (unsigned)json_enum_value(oci_memory_policy_flags, s->flags[i]);
 	if (syscall(SYS_set_mempolicy, mode, nodes ? mask : NULL, nodes ? OCI_LIST_MAX + 1 : 0) < 0)
-		return err_sys(e, errno, "linux.memoryPolicy: set it");
+		return explain_memory_policy(err_sys(e, errno, "linux.memoryPolicy: set it"), e);
 	return 0;
 }
 

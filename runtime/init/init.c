@@ -152,7 +152,7 @@ static int run_container_hooks(const struct init_plan *p, struct error *e)
 	if (!h || !h->create_container_len)
 		return 0;
 	return hooks_run(h->create_container, h->create_container_len, "createContainer",
-			 p->state_json, e);
+			 p->hook_state(p, "creating", getpid()), e);
 }
 
 /* Everything that has to do with files: from the host's root to the container's. */
@@ -374,8 +374,8 @@ static int run(struct init_plan *p, struct error *e)
 	if (p->start_fd >= 0 && wait_for_start(p, e) < 0)
 		return -1;
 	if (h && h->start_container_len &&
-	    hooks_run(h->start_container, h->start_container_len, "startContainer", p->state_json,
-		      e) < 0)
+	    hooks_run(h->start_container, h->start_container_len, "startContainer",
+		      p->hook_state(p, "created", getpid()), e) < 0)
 		return -1;
 	if (!p->pdeathsig)
 		prctl(PR_SET_PDEATHSIG, 0);

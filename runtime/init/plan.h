@@ -122,8 +122,11 @@ struct init_plan {
 	int console_fd;		 /* connected console socket, -1: the terminal goes to the parent */
 	bool hooks_runtime;	 /* the parent has prestart or createRuntime hooks to run */
 	bool pdeathsig;		 /* die with the parent also after execve */
-	const char *state_json;	 /* for the hooks that the child runs */
-	const char *cache_path;	 /* overlay: the directory that its names are relative to */
+	/* The state JSON (runtime.md, State) for the hooks that the child runs, in STATUS, with the
+	 * pid that it has for itself. */
+	char *(*hook_state)(const struct init_plan *p, const char *status, pid_t pid);
+	const void *hook_state_ctx;
+	const char *cache_path; /* overlay: the directory that its names are relative to */
 };
 
 /* Opens a detached copy of the mounts at PATH (FLAGS: AT_RECURSIVE or 0) for the child to attach.
