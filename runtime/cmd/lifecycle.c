@@ -179,8 +179,14 @@ static struct cgroup *own_cgroup(struct cmd_context *c, const struct container *
 /* Sends SIG to the recorded process, and to no other that got its number since. */
 static int signal_init(const struct container *ct, int sig, struct error *e)
 {
-	int fd = (int)syscall(SYS_pidfd_open, ct->pid, 0), r;
+	int fd, r;
 
+	/* Being created: there is none yet, and 0 would be our own process group. */
+	if (ct->pid <= 0)
+		return err_msg(e, "container not running");
+	fd = (int)syscall(SYS_pidfd_open, ct->pid, 0);
+	if (fd < 0 && errno == ESRCH)
+		return err_msg(e, "container not running");
 	if (fd < 0 && errno != ENOSYS)
 		return err_sys(e, errno, "signal container %s", ct->id);
 	if (state_process_start_time(ct->pid) != ct->start_time) {
