@@ -230,6 +230,35 @@ refuses() { # JQ TEXT
 		uidMappings: [{containerID: 0, hostID: 1234, size: 1}], gidMappings: [{containerID: 0, hostID: 1234, size: 1}]}]" 'stat -c %u:%g /mnt/f')" = 1234:1234 ]
 }
 
+@test "mounts: options that would have no effect are refused" {
+	mkdir src
+	bind="destination: \"/mnt\", type: \"bind\", source: \"$T/src\""
+	map='[{containerID: 0, hostID: 77, size: 5}]'
+	refuses ".mounts += [{$bind, options: [\"bind\", \"size=4k\", \"x\"]}]" "mounts[7].options: 'size=4k,x' is none that a bind mount has"
+	refuses ".mounts += [{$bind, options: [\"bind\", \"tmpcopyup\"]}]" 'mounts[7].options: tmpcopyup is for a tmpfs'
+	refuses '.mounts += [{destination: "/mnt", type: "proc", source: "p", options: ["tmpcopyup"]}]' 'mounts[7].options: tmpcopyup is for a tmpfs'
+	refuses ".mounts += [{destination: \"/mnt\", type: \"tmpfs\", source: \"t\", uidMappings: $map, gidMappings: $map}]" 'mounts[7].uidMappings: only for bind mounts'
+	refuses '.mounts += [{destination: "/mnt", type: "tmpfs", source: "t", options: ["idmap"]}]' 'mounts[7].options: idmap is for bind mounts'
+	refuses ".mounts += [{$bind, options: [\"bind\", \"ridmap\"]}]" 'mounts[7].options: idmap needs a mapping'
+	refuses ".mounts += [{destination: \"/mnt\", type: \"bind\", source: \"/proc\", options: [\"rbind\"], uidMappings: $map, gidMappings: $map}]" 'hint: this file system cannot be id-mapped'
+}
+
+@test "id mappings that the kernel would not take are named" {
+	user='.linux.namespaces += [{type: "user"}]'
+	map='[{containerID: 0, hostID: 100000, size: 65536}]'
+	bad() { # MAPPINGS MESSAGE
+		refuses "$user | .linux.uidMappings = $1 | .linux.gidMappings = $map" "linux.uidMappings$2"
+		refuses "$user | .linux.uidMappings = $map | .linux.gidMappings = $1" "linux.gidMappings$2"
+		refuses ".mounts += [{destination: \"/mnt\", type: \"bind\", source: \"$T\", options: [\"bind\"], uidMappings: $map, gidMappings: $1}]" \
+			"mounts[7].gidMappings$2"
+	}
+	bad '[{containerID: 0, hostID: 1000, size: 0}]' '[0].size: 0'
+	bad '[{containerID: 0, hostID: 100000, size: 5}, {containerID: 4, hostID: 200000, size: 1}]' '[1]: overlaps'
+	bad '[{containerID: 0, hostID: 100000, size: 5}, {containerID: 5, hostID: 99999, size: 2}]' '[1]: overlaps'
+	bad '[{containerID: 0, hostID: 4294967290, size: 6}]' '[0]: goes beyond'
+	bad '[range(341) | {containerID: ., hostID: ., size: 1}]' ': 341 are more than'
+}
+
 @test "linux: masked and read-only paths" {
 	[ "$(see '.linux.maskedPaths = ["/etc/passwd", "/none", "/etc/passwd", "/root"] | .root.readonly = false' 'cat /etc/passwd | wc -c; ls -A /root | wc -l; grep -c " /etc/passwd " /proc/self/mountinfo' | tr '\n' ' ')" = "0 0 1 " ]
 	# What covers a file is the host's /dev/null: not for the container to change.

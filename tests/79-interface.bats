@@ -211,3 +211,70 @@ code 1" ] || { echo "$out: $(cat "$out")"; false; }
 	[ -z "$("$MRUN" list -q)" ]
 	[ -z "$(find /sys/fs/cgroup -type d -name "$ID" 2>/dev/null)" ]
 }
+
+@test "an ordinary user: the process's attributes, namespaces, mounts; what needs root says so" {
+	mkdir "$TEST_HOME/b"
+	alpine_rootfs "$TEST_HOME/b/rootfs"
+	chown -R "$TEST_USER:" "$TEST_HOME/b" 2>/dev/null || true
+	as_user "$MRUN" spec --rootless --bundle b
+	cp "$TEST_HOME/b/config.json" base.json
+	# One id, the caller's.
+	[ "$(jq -c '[.linux.uidMappings, .linux.gidMappings]' base.json)" = \
+		"[[{\"containerID\":0,\"hostID\":$TEST_UID,\"size\":1}],[{\"containerID\":0,\"hostID\":$TEST_GID,\"size\":1}]]" ]
+	see() { jq ".process.terminal = false | $1 | .process.args = [\"/bin/sh\", \"-c\", $(jq -n --arg s "$2" '$s')]" base.json >c
+		cat c >"$TEST_HOME/b/config.json"; as_user timeout 30 "$MRUN" run --bundle b "$ID"; }
+	refuses() { run -1 see "$1" 'echo "it ran"'; [[ $output == *"$2"* && $output != *"it ran"* ]] || { echo "no '$2' in: $output"; return 1; }; }
+	[ "$(see '.process.user.umask = 7' 'id -u; umask' | tr '\n' ' ')" = "0 0007 " ]
+	[ "$(see '.process.scheduler = {policy: "SCHED_BATCH", nice: 5}' 'cut -d" " -f19,41 /proc/self/stat')" = "5 3" ]
+	refuses '.process.scheduler = {policy: "SCHED_OTHER", nice: -5}' 'hint: it needs CAP_SYS_NICE'
+	refuses '.process.scheduler = {policy: "SCHED_FIFO", priority: 5}' 'hint: it needs CAP_SYS_NICE'
+	[[ "$(see '.process.ioPriority = {class: "IOPRIO_CLASS_IDLE"}' 'ionice -p $$')" == *idle* ]]
+	refuses '.process.ioPriority = {class: "IOPRIO_CLASS_RT", priority: 0}' process.ioPriority
+	[ "$(see '.linux.personality = {domain: "LINUX32"}' 'uname -m')" != "$(uname -m)" ]
+	[ ! -e /proc/self/numa_maps ] || [ "$(see '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0"}' 'head -n 1 /proc/self/numa_maps | cut -d" " -f2')" = bind:0 ]
+	[ "$(see '.process.oomScoreAdj = 500' 'cat /proc/self/oom_score_adj')" = 500 ]
+	# podman asks for it all the same: a warning, and the container has what its caller has.
+	[ "$(see '.process.oomScoreAdj = -500' 'cat /proc/self/oom_score_adj')" = "$(cat /proc/self/oom_score_adj)" ]
+	as_user "$MRUN" --log log run --bundle b "$ID" >/dev/null
+	grep -q 'level=warning msg="process.oomScoreAdj: ' "$TEST_HOME/log"
+	[[ "$(see '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {boottime: {secs: 1000, nanosecs: 5}}' 'tr -s " \n" " " </proc/self/timens_offsets')" == *"boottime 1000 5 " ]]
+	[ "$(see '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 50, hard: 60}]' 'ulimit -Sn; ulimit -Hn' | tr '\n' ' ')" = "50 60 " ]
+	[ "$(see '.linux.sysctl = {"kernel.shmmax": "4096"}' 'cat /proc/sys/kernel/shmmax')" = 4096 ]
+	[ "$(see '.hostname = "h1" | .domainname = "d1"' 'hostname; cat /proc/sys/kernel/domainname' | tr '\n' ' ')" = "h1 d1 " ]
+	[ "$(see '.linux.maskedPaths = ["/etc/passwd", "/root"] | .linux.readonlyPaths = ["/etc"] | .root.readonly = false' \
+		'cat /etc/passwd | wc -c; ls -A /root | wc -l; touch /etc/x 2>/dev/null || echo ro' | tr '\n' ' ')" = "0 0 ro " ]
+	[ "$(see '.mounts += [{destination: "/etc", type: "tmpfs", source: "t", options: ["tmpcopyup"]}]' 'test -s /etc/passwd && echo copied')" = copied ]
+	mkdir -p "$TEST_HOME/src/sub"
+	touch "$TEST_HOME/src/f"
+	chown -R "$TEST_USER:" "$TEST_HOME/src" 2>/dev/null || true
+	[[ "$(see ".mounts += [{destination: \"/mnt\", type: \"bind\", source: \"$TEST_HOME/src\", options: [\"rbind\", \"rro\", \"rnosuid\", \"rnoexec\"]}]" \
+		'touch /mnt/f 2>/dev/null || echo ro; grep " /mnt " /proc/self/mountinfo')" == ro*"ro,nosuid,"*"noexec"* ]]
+	# Devices are bound from the host; one of its own cannot be made.
+	[ "$(see . 'ls -l /dev/null | cut -c1; echo x >/dev/null && echo written' | tr '\n' ' ')" = "c written " ]
+	refuses '.linux.devices = [{path: "/dev/mine", type: "c", major: 240, minor: 7}]' /dev/mine
+	refuses '.process.user.uid = 1' 'not mapped'
+	refuses '.process.user.additionalGids = [5]' additionalGids
+	refuses '.linux.namespaces |= map(select(.type != "user")) | del(.linux.uidMappings, .linux.gidMappings)' 'not permitted'
+	rm -rf "$TEST_HOME/src"
+}
+
+@test "events and exec survive a controller that is missing" {
+	need_root
+	memory=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts)
+	[ -n "$memory" ] || skip "no cgroup v1 controller memory here"
+	sh_bundle 'sleep 1000'
+	cat >script <<-END
+		umount "$memory" || exit 9
+		"$MRUN" run -d --bundle b "$ID" </dev/null >log 2>&1 || { cat log; exit 8; }
+		"$MRUN" events --stats "$ID" || exit 7
+		"$MRUN" exec "$ID" echo inside || exit 6
+		"$MRUN" update --pids-limit 50 "$ID" || exit 5
+		"$MRUN" update --memory 100m "$ID" && exit 4
+		"$MRUN" pause "$ID" && "$MRUN" resume "$ID" || exit 3
+		"$MRUN" delete -f "$ID"
+	END
+	run -0 unshare -m bash script
+	[ "$(jq -r '.type + " " + .id + " " + (.data.pids.current | tostring)' <<<"${lines[0]}")" = "stats $ID 1" ]
+	[ "${lines[1]}" = inside ]
+	[[ $output == *"linux.resources.memory"* ]]
+}

@@ -27,6 +27,8 @@ static bool version_suffix(const char **p, bool pre)
 	return true;
 }
 
+#define MAPPINGS_MAX 340 /* lines of a uid_map, since Linux 4.15 */
+
 static int check_version(const char *v, struct error *e)
 {
 	bool valid = true;
@@ -317,6 +319,34 @@ static int check_values(const struct oci_linux *l, struct error *e)
 	return 0;
 }
 
+static bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
+{
+	return a < b + b_size && b < a + a_size;
+}
+
+/* What the kernel takes (user_namespaces(7)), which says "invalid argument" to all else. */
+static int check_mappings(const struct oci_id_mapping *m, size_t n, const char *where,
+			  const char *kind, struct error *e)
+{
+	if (n > MAPPINGS_MAX)
+		return err_msg(e, "%s%sMappings: %zu are more than the %d that the kernel takes",
+			       where, kind, n, MAPPINGS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		if (m[i].size == 0)
+			return err_msg(e, "%s%sMappings[%zu].size: 0 maps nothing", where, kind, i);
+		if ((uint64_t)m[i].container_id + m[i].size > UINT32_MAX ||
+		    (uint64_t)m[i].host_id + m[i].size > UINT32_MAX)
+			return err_msg(e, "%s%sMappings[%zu]: goes beyond the largest id", where,
+				       kind, i);
+		for (size_t k = 0; k < i; k++)
+			if (overlap(m[i].container_id, m[i].size, m[k].container_id, m[k].size) ||
+			    overlap(m[i].host_id, m[i].size, m[k].host_id, m[k].size))
+				return err_msg(e, "%s%sMappings[%zu]: overlaps %sMappings[%zu]",
+					       where, kind, i, kind, k);
+	}
+	return 0;
+}
+
 /* Without a mount namespace the host's mounts are the container's, and nothing may be done to them.
  */
 static int check_without_mounts(const struct oci_spec *s, struct error *e)
@@ -363,6 +393,9 @@ static int check_linux(const struct oci_spec *s, struct error *e)
 		if (l->readonly_paths[i][0] != '/')
 			return err_msg(e, "linux.readonlyPaths[%zu]: '%s' is not absolute", i,
 				       l->readonly_paths[i]);
+	if (check_mappings(l->uid_mappings, l->uid_mappings_len, "linux.", "uid", e) < 0 ||
+	    check_mappings(l->gid_mappings, l->gid_mappings_len, "linux.", "gid", e) < 0)
+		return -1;
 	if (!oci_spec_namespace(s, CLONE_NEWNS) && check_without_mounts(s, e) < 0)
 		return -1;
 	return check_namespaces(s, e);
@@ -392,9 +425,17 @@ int oci_spec_validate(const struct oci_spec *s, struct error *e)
 		return err_msg(e, "root.path: empty");
 	if (s->process && oci_process_validate(s->process, "process", e) < 0)
 		return -1;
-	for (size_t i = 0; i < s->mounts_len; i++)
-		if (!s->mounts[i].destination[0])
+	for (size_t i = 0; i < s->mounts_len; i++) {
+		const struct oci_mount *m = &s->mounts[i];
+		char where[48];
+
+		if (!m->destination[0])
 			return err_msg(e, "mounts[%zu].destination: empty", i);
+		snprintf(where, sizeof(where), "mounts[%zu].", i);
+		if (check_mappings(m->uid_mappings, m->uid_mappings_len, where, "uid", e) < 0 ||
+		    check_mappings(m->gid_mappings, m->gid_mappings_len, where, "gid", e) < 0)
+			return -1;
+	}
 	if (h &&
 	    (check_hooks(h->prestart, h->prestart_len, "prestart", e) < 0 ||
 	     check_hooks(h->create_runtime, h->create_runtime_len, "createRuntime", e) < 0 ||

@@ -241,11 +241,20 @@ static void give_pipes_to_container(const struct init_plan *p)
 static int set_oom_score(const struct launch *l, struct error *e)
 {
 	_cleanup_fd_ int proc = -1;
+	struct strlist warning = { 0 };
+	int r;
 
 	if (!l->plan.process.spec->oom_score_adj)
 		return 0;
 	proc = process_open_proc(e);
-	return proc < 0 ? -1 : attributes_oom_score(&l->plan.process, proc, l->out->pid, e);
+	r = proc < 0 ? -1 : attributes_oom_score(&l->plan.process, proc, l->out->pid, e);
+	if (r > 0) {
+		strlist_add(l->a, &warning,
+			    "process.oomScoreAdj: lower than the caller's needs "
+			    "CAP_SYS_RESOURCE: it is the caller's");
+		log_warnings(l->c, &warning);
+	}
+	return r < 0 ? -1 : 0;
 }
 
 /* What the child has copies of, and we have no use for. */

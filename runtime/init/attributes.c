@@ -164,7 +164,10 @@ int attributes_oom_score(const struct process_plan *p, int proc, pid_t pid, stru
 		return 0;
 	/* Lowering it below the caller's own needs CAP_SYS_RESOURCE of the host: rootless clients
 	 * ask for it all the same, and the container is no worse off than its caller. */
-	return (e->code == EACCES || e->code == EPERM) ? 0 : err_wrap(e, "process.oomScoreAdj");
+	if (e->code != EACCES && e->code != EPERM)
+		return err_wrap(e, "process.oomScoreAdj");
+	err_clear(e);
+	return 1;
 }
 
 /* Compiled in, AppArmor is there also where another module runs. */

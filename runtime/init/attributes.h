@@ -7,7 +7,8 @@
 
 /* process.oomScoreAdj of process PID (0: the caller), through PROC, a verified descriptor of the
  * host's /proc. Of a container's first process only its parent may set it: in a user namespace that
- * process has changed its user, and its files in /proc are root's then. It survives a fork. */
+ * process has changed its user, and its files in /proc are root's then. It survives a fork. Returns
+ * 1 where lowering it is not allowed: it is the caller's then. */
 int attributes_oom_score(const struct process_plan *p, int proc, pid_t pid, struct error *e);
 /* The security label of the calling process for its next execve, likewise; or, with p->label_late,
  * only a check that the kernel knows it, and p->label for the shim (shim.h). */

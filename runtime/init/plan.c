@@ -228,6 +228,17 @@ static int plan_mount(struct init_plan *p, struct mount_plan *m, size_t i, struc
 	m->fstype = m->bind ? NULL : s->type;
 	if (m->bind && (!s->source || !*s->source))
 		return err_msg(e, "mounts[%zu].source: a bind mount needs one", i);
+	if (m->bind && m->data && *m->data) {
+		err_msg(e, "mounts[%zu].options: '%.200s' is none that a bind mount has", i,
+			m->data);
+		return err_hint(
+			e, "options of a file system hold for all of its mounts: they can only "
+			   "be given where it is first mounted");
+	}
+	if (m->copy_up && (m->bind || !str_eq(m->fstype ? m->fstype : "", "tmpfs")))
+		return err_msg(e, "mounts[%zu].options: tmpcopyup is for a tmpfs", i);
+	if (s->uid_mappings_len && !m->bind)
+		return err_msg(e, "mounts[%zu].uidMappings: only for bind mounts", i);
 	if (m->idmap && !m->bind)
 		return err_msg(e, "mounts[%zu].options: idmap is for bind mounts", i);
 	if ((s->uid_mappings_len > 0) != (s->gid_mappings_len > 0))
