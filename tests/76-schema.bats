@@ -147,7 +147,8 @@ with() { # MEMBERS
 @test "a container without the section linux, as in the schema's example, runs" {
 	need_root
 	bundle b
-	jq '{ociVersion, root, process: (.process | {cwd, env, args: ["/bin/sh", "-c", "echo ran"]})}' \
+	# Without it there is no mount namespace, and so no read-only root.
+	jq '{ociVersion, root: {path: .root.path}, process: (.process | {cwd, env, args: ["/bin/sh", "-c", "echo ran"]})}' \
 		b/config.json >c && mv c b/config.json
 	run -0 "$MRUN" run --bundle b "$ID"
 	[ "$output" = ran ]

@@ -197,7 +197,8 @@ static int write_record(int dir, const char *text, size_t len, struct error *e)
 	return 0;
 }
 
-/* JSON cannot hold a name that is not: the record could not be read again, the container not deleted. */
+/* JSON cannot hold a name that is not: the record could not be read again, the container not
+ * deleted. */
 static bool is_text(const char *name)
 {
 	for (size_t n; name && *name; name += n) {
@@ -220,8 +221,10 @@ int state_new(struct cmd_context *c, const char *id, const struct container_reco
 	if (state_check_id(id, e) < 0)
 		return -1;
 	if (!is_text(record->bundle) || !is_text(record->rootfs) || !is_text(record->slot)) {
-		err_msg(e, "container %s: the path of its bundle or of its files is not UTF-8, which "
-			   "JSON cannot hold", id);
+		err_msg(e,
+			"container %s: the path of its bundle or of its files is not UTF-8, which "
+			"JSON cannot hold",
+			id);
 		return err_hint(e, "give the directory another name");
 	}
 	/* Where it is is nobody's but ours to make, but for /tmp. */

@@ -38,6 +38,9 @@ SAMPLES = {
     "process.rlimits[].type": "RLIMIT_CORE",
     "process.execCPUAffinity.initial": "0-3,7",
     "process.execCPUAffinity.final": "1",
+    "process.scheduler.runtime": 1024,
+    "process.scheduler.deadline": 1000000,
+    "process.scheduler.period": 1000000,
     "linux.namespaces[].path": "/proc/self/ns/uts",
     "linux.memoryPolicy.nodes": "0",
     "linux.resources.cpu.cpus": "0",
@@ -72,16 +75,32 @@ NEEDS = {
     "linux.readonlyPaths": {"linux": {"namespaces": [{"type": "mount"}]}},
     "linux.netDevices": {"linux": {"namespaces": [{"type": "network"}]}},
     "linux.sysctl": {"linux": {"namespaces": [{"type": "ipc"}]}},
+    "linux.devices": {"linux": {"namespaces": [{"type": "mount"}]}},
+    "linux.rootfsPropagation": {"linux": {"namespaces": [{"type": "mount"}]}},
+    "root.readonly": {"linux": {"namespaces": [{"type": "mount"}]}},
+    "mounts": {"linux": {"namespaces": [{"type": "mount"}]}},
     "process.scheduler.priority": {"process": {"scheduler": {"policy": "SCHED_FIFO"}}},
-    "process.scheduler.runtime": {"process": {"scheduler": {"policy": "SCHED_DEADLINE"}}},
-    "process.scheduler.deadline": {"process": {"scheduler": {"policy": "SCHED_DEADLINE"}}},
-    "process.scheduler.period": {"process": {"scheduler": {"policy": "SCHED_DEADLINE"}}},
+    "process.scheduler.runtime": {"process": {"scheduler": {"policy": "SCHED_DEADLINE", "deadline": 1000000}}},
+    "process.scheduler.deadline": {"process": {"scheduler": {"policy": "SCHED_DEADLINE", "runtime": 1024}}},
+    "process.scheduler.period": {
+        "process": {"scheduler": {"policy": "SCHED_DEADLINE", "runtime": 1024, "deadline": 1000000}}
+    },
+    "linux.memoryPolicy.nodes": {"linux": {"memoryPolicy": {"mode": "MPOL_PREFERRED"}}},
     "mounts[].uidMappings": {"mounts": [{"options": ["bind"], "source": "/", "gidMappings": ID}]},
     "mounts[].gidMappings": {"mounts": [{"options": ["bind"], "source": "/", "uidMappings": ID}]},
 }
 NEEDS_VALUE = {  # the same, for one value of an enumeration
     ("linux.namespaces[].type", "user"): {"linux": {"uidMappings": ID, "gidMappings": ID}},
+    ("process.scheduler.policy", "SCHED_FIFO"): {"process": {"scheduler": {"priority": 1}}},
+    ("process.scheduler.policy", "SCHED_RR"): {"process": {"scheduler": {"priority": 1}}},
+    ("process.scheduler.policy", "SCHED_DEADLINE"): {
+        "process": {"scheduler": {"runtime": 1024, "deadline": 1000000, "period": 1000000}}
+    },
 }
+for mode in ("BIND", "INTERLEAVE", "PREFERRED_MANY", "WEIGHTED_INTERLEAVE"):
+    NEEDS_VALUE["linux.memoryPolicy.mode", "MPOL_" + mode] = {"linux": {"memoryPolicy": {"nodes": "0"}}}
+# Values of an enumeration that Linux does not have.
+REFUSED_VALUES = {("process.scheduler.policy", "SCHED_ISO")}
 # Refused with any value, because the specification has it for another platform or defines none.
 REFUSED = {"process.commandLine", "process.user.username", "linux.personality.flags[]"}
 # Where the specification's text asks for more than its schema does, or mrun knows that the kernel does.
@@ -95,8 +114,16 @@ REQUIRED = {
     "linux.personality.domain",
     "linux.memoryPolicy.mode",
 }
-# Each is required beside the other.
-PAIRS = {"linux.uidMappings", "linux.gidMappings", "mounts[].uidMappings", "mounts[].gidMappings"}
+# Each is required beside the other, or beside what NEEDS says.
+PAIRS = {
+    "linux.uidMappings",
+    "linux.gidMappings",
+    "mounts[].uidMappings",
+    "mounts[].gidMappings",
+    "process.scheduler.priority",
+    "process.scheduler.runtime",
+    "process.scheduler.deadline",
+}
 
 VALUES = {
     "null": None,
@@ -292,7 +319,9 @@ class Sweep:
             values = [self.filled(key)] + (key.enum[1:] if key.enum else [])
             for value in values:
                 doc, place = self.document(key, value)
-                self.expect(doc, f"{place} = {json.dumps(value)}", *self.taken(key))
+                refused = isinstance(value, str) and (key.path, value) in REFUSED_VALUES
+                starts = (place + ":",) if refused else self.taken(key)
+                self.expect(doc, f"{place} = {json.dumps(value)}", *starts)
 
     def missing(self):
         for key in self.keys.values():
