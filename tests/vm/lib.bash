@@ -233,6 +233,7 @@ run_test() { # NAME
 		report not-ok "$1"
 		echo "# status: ${status//$'\n'/, }"
 		while IFS= read -r line; do echo "# $line"; done <"$T/.out"
+		! declare -F after_failure >/dev/null || after_failure >/dev/null 2>&1
 		;;
 	esac
 	rm -rf "$T"
