@@ -201,6 +201,8 @@ class Sweep:
         self.refused = {path: path for path in REFUSED}
         if os.geteuid() != 0:  # id-mapped mounts need it
             self.refused.update({path: "mounts[0]" for path in PAIRS if path.startswith("mounts")})
+        if not os.path.exists("/sys/fs/selinux/status"):
+            self.refused["linux.mountLabel"] = "linux.mountLabel"
         for path, children in (("linux.intelRdt", ""), ("linux.netDevices", ".*")):
             if not features["linux"][path.split(".")[1]]["enabled"]:
                 self.refused[path + children] = path
