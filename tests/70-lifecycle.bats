@@ -155,6 +155,30 @@ sh_bundle() { # SCRIPT [JQ]
 	[[ $output == *warning*"hooks.poststop[0]"* ]]
 }
 
+@test "hooks run in the bundle, with the caller's environment unless they have one; poststop to the last" {
+	sh_bundle 'exit 0' '.root.readonly = false | .hooks = (["prestart", "createRuntime", "createContainer", "poststart", "poststop"]
+		| map({key: ., value: [{path: "/bin/sh", args: ["sh", "-c", "echo \(.) $(pwd) $CALLER >>'"$T"'/where"]},
+			{path: "/bin/sh", args: ["sh", "-c", "echo \(.) [$CALLER] >>'"$T"'/where"], env: []}]}) | from_entries)
+		| .hooks.poststop |= [{path: "/bin/false"}] + .
+		| .process.env += ["INSIDE=y"] | .hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "echo $CALLER $INSIDE >/tmp/start"]}]'
+	mkdir elsewhere
+	cd elsewhere
+	# By create, start and delete, too: the three are called from anywhere.
+	CALLER=x "$MRUN" run --bundle ../b "$ID" 2>../log
+	CALLER=x "$MRUN" create --bundle ../b "$ID" </dev/null >/dev/null 2>&1
+	CALLER=x "$MRUN" start "$ID"
+	for _ in {1..100}; do [ "$("$MRUN" state "$ID" | jq -r .status)" != stopped ] || break; sleep 0.1; done
+	CALLER=x "$MRUN" delete "$ID" 2>>../log
+	cd ..
+	for h in prestart createRuntime poststart poststop; do
+		[ "$(grep -cx "$h $T/b x" where)" -eq 2 ]
+		[ "$(grep -cxF "$h []" where)" -eq 2 ]
+	done
+	[ "$(grep -cx "createContainer $T/b/rootfs x" where)" -eq 2 ]
+	[ "$(grep -c 'warning: hooks.poststop\[0\] (/bin/false): exit status 1' log)" -eq 2 ]
+	[ "$(cat b/rootfs/tmp/start)" = y ]
+}
+
 @test "a hook that does not end meets its timeout" {
 	sh_bundle 'echo ran' '.hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "100"], timeout: 1}]'
 	SECONDS=0

@@ -55,3 +55,5 @@ compare() { # CASES
 @test "mounts" { compare mounts.cases; }
 
 @test "linux" { compare linux.cases; }
+
+@test "hooks" { compare hooks.cases; }

@@ -100,10 +100,13 @@ int cmd_start(struct cmd_context *c, int argc, char **argv, struct error *e)
 		return -1;
 	}
 	if (spec && spec->hooks && spec->hooks->poststart_len) {
-		char *state = state_json(c->arena, ct.record, "running", ct.pid, false);
+		struct hook_call call = {
+			.kind = "poststart",
+			.state = state_json(c->arena, ct.record, "running", ct.pid, false),
+			.dir = ct.record->bundle,
+		};
 
-		if (hooks_run(spec->hooks->poststart, spec->hooks->poststart_len, "poststart",
-			      state, e) < 0) {
+		if (hooks_run(spec->hooks->poststart, spec->hooks->poststart_len, &call, e) < 0) {
 			kill(ct.pid, SIGKILL);
 			return -1;
 		}

@@ -45,8 +45,6 @@ static int remove_cgroup(struct cmd_context *c, const struct container *ct, stru
 static int destroy(struct cmd_context *c, struct container *ct, const struct oci_spec *spec,
 		   struct cgroup *cg, struct error *e)
 {
-	struct error ignored;
-
 	if (remove_cgroup(c, ct, cg, e) < 0)
 		return -1;
 	if (state_remove(ct, e) < 0)
@@ -54,9 +52,7 @@ static int destroy(struct cmd_context *c, struct container *ct, const struct oci
 	if (spec && spec->hooks && spec->hooks->poststop_len) {
 		char *state = state_json(c->arena, ct->record, "stopped", 0, false);
 
-		if (hooks_run(spec->hooks->poststop, spec->hooks->poststop_len, "poststop", state,
-			      &ignored) < 0)
-			fprintf(stderr, "mrun: warning: %s\n", ignored.msg);
+		hooks_poststop(spec->hooks, state, ct->record->bundle);
 	}
 	return 0;
 }
@@ -87,12 +83,12 @@ static int check_terminal_options(const struct oci_spec *spec, const struct cont
 static int poststart(struct cmd_context *c, struct launched *l, struct error *e)
 {
 	const struct oci_hooks *h = l->spec->hooks;
-	char *state;
+	struct hook_call call = { .kind = "poststart", .dir = l->state.record->bundle };
 
 	if (!h || !h->poststart_len)
 		return 0;
-	state = state_json(c->arena, l->state.record, "running", l->pid, false);
-	return hooks_run(h->poststart, h->poststart_len, "poststart", state, e);
+	call.state = state_json(c->arena, l->state.record, "running", l->pid, false);
+	return hooks_run(h->poststart, h->poststart_len, &call, e);
 }
 
 static void end_process(struct launched *l)

@@ -420,8 +420,7 @@ static void undo(struct launch *l)
 	if (h && h->poststop_len && out->pid > 0) {
 		char *state = state_json(l->a, out->state.record, "stopped", 0, false);
 
-		if (hooks_run(h->poststop, h->poststop_len, "poststop", state, &ignored) < 0)
-			fprintf(stderr, "mrun: warning: %s\n", ignored.msg);
+		hooks_poststop(h, state, l->o->bundle);
 	}
 	if (out->state.dir_fd >= 0)
 		state_remove(&out->state, &ignored);

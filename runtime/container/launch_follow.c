@@ -18,10 +18,16 @@
 static int run_runtime_hooks(struct launch *l, struct error *e)
 {
 	const struct oci_hooks *h = l->plan.spec->hooks;
-	char *state = state_json(l->a, l->out->state.record, "creating", l->out->pid, false);
+	struct hook_call call = {
+		.kind = "prestart",
+		.state = state_json(l->a, l->out->state.record, "creating", l->out->pid, false),
+		.dir = l->o->bundle,
+	};
 
-	if (hooks_run(h->prestart, h->prestart_len, "prestart", state, e) < 0 ||
-	    hooks_run(h->create_runtime, h->create_runtime_len, "createRuntime", state, e) < 0)
+	if (hooks_run(h->prestart, h->prestart_len, &call, e) < 0)
+		return -1;
+	call.kind = "createRuntime";
+	if (hooks_run(h->create_runtime, h->create_runtime_len, &call, e) < 0)
 		return -1;
 	return sync_send(l->sync, SYNC_GO, -1, e);
 }

@@ -25,10 +25,11 @@ struct running {
 	int in, out; /* our ends: its stdin, its stderr */
 };
 
-static _Noreturn void exec_hook(const struct oci_hook *h, int in, int out)
+static _Noreturn void exec_hook(const struct oci_hook *h, const struct hook_call *c, int in,
+				int out)
 {
-	static char *no_env[] = { NULL };
 	char *no_args[] = { h->path, NULL };
+	char *const *env = h->env ? h->env : c->env ? c->env : environ;
 	sigset_t none;
 
 	sigemptyset(&none);
@@ -39,12 +40,16 @@ static _Noreturn void exec_hook(const struct oci_hook *h, int in, int out)
 	dup2(out, 2);
 	syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	execve(h->path, h->args && h->args[0] ? h->args : no_args, h->env ? h->env : no_env);
+	/* A bundle that was removed before the container is no reason to fail. */
+	if (c->dir && chdir(c->dir) < 0 && chdir("/") < 0)
+		_exit(127);
+	execve(h->path, h->args && h->args[0] ? h->args : no_args, env);
 	dprintf(2, "%s", err_text(errno));
 	_exit(127);
 }
 
-static int start(const struct oci_hook *h, struct running *r, struct error *e)
+static int start(const struct oci_hook *h, const struct hook_call *c, struct running *r,
+		 struct error *e)
 {
 	int in[2], out[2];
 
@@ -59,7 +64,7 @@ static int start(const struct oci_hook *h, struct running *r, struct error *e)
 	}
 	r->pid = fork();
 	if (r->pid == 0)
-		exec_hook(h, in[0], out[1]);
+		exec_hook(h, c, in[0], out[1]);
 	close(in[0]);
 	close(out[1]);
 	r->in = in[1];
@@ -137,18 +142,18 @@ static bool reap(pid_t pid, int64_t deadline, int *st)
 	}
 }
 
-static int run_one(const struct oci_hook *h, const char *state, const char *kind, size_t i,
-		   struct error *e)
+static int run_one(const struct oci_hook *h, const struct hook_call *c, size_t i, struct error *e)
 {
+	const char *kind = c->kind;
 	int64_t deadline = h->timeout ? now_ms() + *h->timeout * 1000 : -1;
 	struct running r = { -1, -1, -1 };
 	char said[600] = "";
 	bool in_time;
 	int st = 0;
 
-	if (start(h, &r, e) < 0)
+	if (start(h, c, &r, e) < 0)
 		return err_wrap(e, "hooks.%s[%zu] (%s)", kind, i, h->path);
-	in_time = converse(&r, state, deadline, said, sizeof(said));
+	in_time = converse(&r, c->state, deadline, said, sizeof(said));
 	fd_closep(&r.in);
 	fd_closep(&r.out);
 	if (!in_time || !reap(r.pid, deadline, &st)) {
@@ -168,8 +173,7 @@ static int run_one(const struct oci_hook *h, const char *state, const char *kind
 	return 0;
 }
 
-int hooks_run(const struct oci_hook *hooks, size_t n, const char *kind, const char *state,
-	      struct error *e)
+int hooks_run(const struct oci_hook *hooks, size_t n, const struct hook_call *call, struct error *e)
 {
 	void (*before)(int);
 	int r = 0;
@@ -178,7 +182,21 @@ int hooks_run(const struct oci_hook *hooks, size_t n, const char *kind, const ch
 		return 0;
 	before = signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = run_one(&hooks[i], state, kind, i, e);
+		r = run_one(&hooks[i], call, i, e);
 	signal(SIGPIPE, before);
 	return r;
+}
+
+void hooks_poststop(const struct oci_hooks *h, const char *state, const char *dir)
+{
+	const struct hook_call call = { .kind = "poststop", .state = state, .dir = dir };
+	void (*before)(int) = signal(SIGPIPE, SIG_IGN);
+	struct error e;
+
+	for (size_t i = 0; h && i < h->poststop_len; i++) {
+		err_clear(&e);
+		if (run_one(&h->poststop[i], &call, i, &e) < 0)
+			fprintf(stderr, "mrun: warning: %s\n", e.msg);
+	}
+	signal(SIGPIPE, before);
 }

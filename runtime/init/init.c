@@ -142,7 +142,7 @@ static int make_terminal(const struct init_plan *p, int rootfd, struct error *e)
 	return sync_send(p->sync_fd, SYNC_TERMINAL, master, e);
 }
 
-static int run_container_hooks(const struct init_plan *p, struct error *e)
+static int run_container_hooks(const struct init_plan *p, int rootfd, struct error *e)
 {
 	const struct oci_hooks *h = p->spec->hooks;
 
@@ -151,8 +151,13 @@ static int run_container_hooks(const struct init_plan *p, struct error *e)
 		return -1;
 	if (!h || !h->create_container_len)
 		return 0;
-	return hooks_run(h->create_container, h->create_container_len, "createContainer",
-			 p->hook_state(p, "creating", getpid()), e);
+	/* In the root that is being made, as with runc. */
+	if (fchdir(rootfd) < 0)
+		return err_sys(e, errno, "enter the container's root");
+	return hooks_run(h->create_container, h->create_container_len,
+			 &(struct hook_call){ "createContainer",
+					      p->hook_state(p, "creating", getpid()), NULL, NULL },
+			 e);
 }
 
 /* Everything that has to do with files: from the host's root to the container's. */
@@ -175,7 +180,7 @@ static int set_up_root(struct init_plan *p, struct error *e)
 	if (hooks) {
 		fd_close_now();
 		umask(0022);
-		if (run_container_hooks(p, e) < 0)
+		if (run_container_hooks(p, rootfd, e) < 0)
 			return -1;
 		umask(0);
 		fd_close_later();
@@ -374,8 +379,10 @@ static int run(struct init_plan *p, struct error *e)
 	if (p->start_fd >= 0 && wait_for_start(p, e) < 0)
 		return -1;
 	if (h && h->start_container_len &&
-	    hooks_run(h->start_container, h->start_container_len, "startContainer",
-		      p->hook_state(p, "created", getpid()), e) < 0)
+	    hooks_run(h->start_container, h->start_container_len,
+		      &(struct hook_call){ "startContainer", p->hook_state(p, "created", getpid()),
+					   NULL, p->process.env },
+		      e) < 0)
 		return -1;
 	if (!p->pdeathsig)
 		prctl(PR_SET_PDEATHSIG, 0);

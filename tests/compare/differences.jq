@@ -24,7 +24,9 @@ def record: reduce .[] as $line ({};
 	| if $m.a == "left" then ($m.rest | capture("^(?<p>[^ ]*) (?<v>.*)$")) as $f | .left[$f.p] = $f.v
 	elif $m.a == "state" then .state[$m.rest] = "there"
 	elif $m.rest | startswith("exit ") then .[$m.a].exit = $m.rest[5:]
-	elif $m.rest | startswith("out ") then .[$m.a].out += [($m.rest[4:] | fromjson? // .) | comparable]
+	elif $m.rest | startswith("out ") then .[$m.a].out += [($m.rest[4:] | fromjson? // .) | comparable
+		# Of a hook not what it sees of files: that is the host's, or compared with the program's own report.
+		| if ($m.a == "hooks" or $m.a == "inside") and type == "object" then del(.mounts, .dev, .paths, .order.mounts) else . end]
 	else .[$m.a].said += [$m.rest] end);
 
 def leaves: [paths(scalars, (arrays, objects | select(length == 0))) as $p | {key: ($p | map(tostring) | join(".")), value: getpath($p)}]
