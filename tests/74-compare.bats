@@ -47,7 +47,7 @@ compare() { # CASES
 	[[ $output =~ ([0-9]+)\ cases,\ ([0-9]+)\ runs,\ 0\ differences ]]
 	[ "${BASH_REMATCH[1]}" -gt 0 ]
 	[ "${BASH_REMATCH[2]}" -ge $((BASH_REMATCH[1] * 2)) ]
-	[ "$(cat results/*.mrun | grep -c '^run out {')" -gt $((BASH_REMATCH[1] / 2)) ]
+	[ "$(cat results/*.mrun | grep -cE '^[a-z0-9]+ (out|exit) ')" -gt $((BASH_REMATCH[1] / 2)) ]
 }
 
 @test "process" { compare process.cases; }
@@ -57,3 +57,7 @@ compare() { # CASES
 @test "linux" { compare linux.cases; }
 
 @test "hooks" { compare hooks.cases; }
+
+@test "exec" { compare exec.cases; }
+
+@test "options, commands, exit codes" { compare commands.cases; }

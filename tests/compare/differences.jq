@@ -25,8 +25,8 @@ def record: reduce .[] as $line ({};
 	elif $m.a == "state" then .state[$m.rest] = "there"
 	elif $m.rest | startswith("exit ") then .[$m.a].exit = $m.rest[5:]
 	elif $m.rest | startswith("out ") then .[$m.a].out += [($m.rest[4:] | fromjson? // .) | comparable
-		# Of a hook not what it sees of files: that is the host's, or compared with the program's own report.
-		| if ($m.a == "hooks" or $m.a == "inside") and type == "object" then del(.mounts, .dev, .paths, .order.mounts) else . end]
+		# Of files only what the container's own program sees: hooks see the host's, exec the same again.
+		| if $m.a != "run" and type == "object" then del(.mounts, .dev, .paths, .order.mounts) else . end]
 	else .[$m.a].said += [$m.rest] end);
 
 def leaves: [paths(scalars, (arrays, objects | select(length == 0))) as $p | {key: ($p | map(tostring) | join(".")), value: getpath($p)}]

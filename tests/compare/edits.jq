@@ -12,3 +12,6 @@ def mount($destination; $type; $source; $options):
 	.mounts += [{destination: $destination, type: $type, source: $source, options: $options}];
 def writable: .root.readonly = false;
 def hook($kind): .hooks[$kind] += [{path: $probe, args: ["hook name", $kind], env: ["PROBE_OUT=\($work)/hooks", "PROBE_STDIN=1"]}];
+# As a user: with that one's subordinate ids.
+def subids: .linux.uidMappings = [{containerID: 0, hostID: $uid, size: 1}, {containerID: 1, hostID: $low, size: 65535}]
+	| .linux.gidMappings = [{containerID: 0, hostID: $gid, size: 1}, {containerID: 1, hostID: $low, size: 65535}];
