@@ -119,6 +119,8 @@ int store_open(struct arena *a, struct store *ret, struct error *e)
 		return err_wrap(e, "open the image store %s", s.path);
 	s.blobs = openat(s.dirfd, "blobs/sha256", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	s.lock = openat(s.dirfd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (s.lock < 0 && errno == EROFS) /* to read, that is enough */
+		s.lock = openat(s.dirfd, "lock", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (s.blobs < 0 || s.lock < 0)
 		return err_sys(e, errno, "open the image store %s", s.path);
 	*ret = (struct store){ .path = s.path,

@@ -39,6 +39,7 @@ struct run {
 	struct arena *a;
 	struct run_options opt;
 	struct run_plan plan;
+	const char *ref; /* as it was given */
 	struct image image;
 	struct idmap ids;
 	struct layers layers;
@@ -186,6 +187,31 @@ static int chosen_driver(struct run *r, struct error *e)
 		       r->driver);
 }
 
+/* Another process may remove the image while we are about to unpack it. Where it is there again
+ * (from an archive it can always be had), we go on. */
+static int ensure_layers(struct run *r, struct error *e)
+{
+	for (int tries = 0; layers_ensure(r->a, r->image.blobs_fd, r->image.layers,
+					  r->image.layers_len, &r->ids, false, &r->layers, e) < 0;
+	     tries++) {
+		struct image again = { .blobs_fd = -1 };
+		struct error gone;
+
+		if (e->code != ESTALE || tries == IMAGE_TRIES)
+			return -1;
+		if (image_resolve(r->a, r->ref, r->opt.platform, &again, &gone) < 0) {
+			*e = gone;
+			return -1;
+		}
+		close(r->image.blobs_fd);
+		r->image.blobs_fd = again.blobs_fd;
+		if (!str_eq(again.manifest_digest, r->image.manifest_digest))
+			return -1;
+		err_clear(e);
+	}
+	return 0;
+}
+
 static int root_filesystem(struct run *r, struct error *e)
 {
 	const char *states = state_root(r->c, false, e), *keep = NULL;
@@ -194,8 +220,7 @@ static int root_filesystem(struct run *r, struct error *e)
 		return -1;
 	if (r->plan.keep_record || r->opt.detach)
 		keep = arena_printf(r->a, "%s/%s", states, r->state_id);
-	if (layers_ensure(r->a, r->image.blobs_fd, r->image.layers, r->image.layers_len, &r->ids,
-			  false, &r->layers, e) < 0)
+	if (ensure_layers(r, e) < 0)
 		return -1;
 	/* With a single id the line about it says that much already. */
 	if (r->layers.note && !r->ids.single)
@@ -428,7 +453,8 @@ int cmd_image_run(struct cmd_context *c, int argc, char **argv, struct error *e)
 	if (code < 0 || run_plan_make(r.a, &r.opt, args + 1, &r.plan, e) < 0 ||
 	    check_terminal(&r.opt, e) < 0)
 		goto failed;
-	if (image_resolve(r.a, args[0], r.opt.platform, &r.image, e) < 0)
+	r.ref = args[0];
+	if (image_resolve(r.a, r.ref, r.opt.platform, &r.image, e) < 0)
 		goto failed;
 	if (identity(&r, e) < 0 || seccomp(&r, e) < 0 || network_check(&r.plan.network, e) < 0 ||
 	    root_filesystem(&r, e) < 0)

@@ -148,6 +148,8 @@ static int open_blob(struct plan *p, struct plan_layer *x, struct error *e)
 	x->blob = openat(p->blobs_fd, hex, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (x->blob < 0) {
 		err_sys(e, errno, "open the blob of layer %.12s", hex);
+		if (e->code == ENOENT)
+			e->code = ESTALE;
 		return err_hint(e, "the store misses it: load the image again");
 	}
 	if (fstat(x->blob, &st) < 0 || !S_ISREG(st.st_mode))

@@ -46,7 +46,8 @@ struct layers {
 /* Makes sure that every layer (L[0] is the bottom one) is in the cache for the mapping M, checking
  * the blob's size and digest and the diffID before it can be seen. The root directory of the merged
  * view is that of names[0]: give the overlay's upper directory its owner, mode and times.
- * On success the caller closes cache_fd and locks. */
+ * On success the caller closes cache_fd and locks. E has the code ESTALE when a blob is not there
+ * (any more). */
 int layers_ensure(struct arena *a, int blobs_sha256_dirfd, const struct layer *l, size_t n,
 		  const struct idmap *m, bool flat, struct layers *ret, struct error *e);
 void layers_close(struct layers *l);

@@ -443,9 +443,17 @@ int image_resolve(struct arena *a, const char *ref, const char *platform, struct
 		  struct error *e)
 {
 	_cleanup_store_ struct store s = STORE_CLOSED;
+	int r = store_open(a, &s, e);
 
-	if (store_open(a, &s, e) == 0 && resolve(a, &s, ref, platform, ret, e) == 0)
-		return 0;
+	/* Another process may remove it, and load it again, between two steps of ours. */
+	for (int tries = 0; r == 0 && tries < IMAGE_TRIES; tries++) {
+		if (resolve(a, &s, ref, platform, ret, e) == 0)
+			return 0;
+		if (e->code != ENOENT)
+			break;
+		if (tries + 1 < IMAGE_TRIES)
+			err_clear(e);
+	}
 	e->exit_code = ERR_EXIT_RUNTIME;
 	return -1;
 }

@@ -29,6 +29,7 @@ struct image {
 /* REF: a name, id or NAME@DIGEST in the store, docker-archive:FILE[:NAME], oci-archive:FILE[:NAME],
  * oci:DIR[:NAME], or a path to one of these. PLATFORM: "os/arch[/variant]", NULL: this machine's.
  * A source's image is in the store afterwards. Errors have exit code 125. */
+#define IMAGE_TRIES 3 /* when another process removes it at the same time */
 int image_resolve(struct arena *a, const char *ref, const char *platform, struct image *ret,
 		  struct error *e);
 
