@@ -21,6 +21,7 @@
 #include "runtime/cmd/format.h"
 #include "runtime/cmd/options.h"
 #include "runtime/container/state.h"
+#include "runtime/init/syscalls.h"
 
 #define PS_OUTPUT_MAX (64u << 20)
 #define NAMESPACE_DEPTH 32 /* the kernel's limit (pid_namespaces(7)) */
@@ -166,7 +167,8 @@ static int run_ps(struct arena *a, char *const *options, char **ret, struct erro
 		return err_sys(e, errno, "make a pipe");
 	pid = fork();
 	if (pid == 0) {
-		if (dup2(pair[1], STDOUT_FILENO) >= 0 && dup2(pair[1], STDERR_FILENO) >= 0)
+		if (dup2(pair[1], STDOUT_FILENO) >= 0 && dup2(pair[1], STDERR_FILENO) >= 0 &&
+		    syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
 			execv(path, argv.n > 1 ? argv.items : (char *const *)(uintptr_t)usual);
 		_exit(127);
 	}

@@ -294,6 +294,10 @@ static int spawn_helper(struct arena *a, const char *name, pid_t pid,
 	posix_spawn_file_actions_init(&fa);
 	posix_spawn_file_actions_adddup2(&fa, p[1], 2);
 	posix_spawn_file_actions_adddup2(&fa, p[1], 1);
+#ifdef __GLIBC__ /* since 2.34; musl has no such thing */
+	/* A setuid program gets nothing that our caller left open. */
+	posix_spawn_file_actions_addclosefrom_np(&fa, 3);
+#endif
 	r = posix_spawn(ret_pid, path, &fa, NULL, argv.items, no_env);
 	posix_spawn_file_actions_destroy(&fa);
 	close(p[1]);

@@ -9,6 +9,9 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
