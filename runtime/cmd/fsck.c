@@ -28,7 +28,9 @@ static int check(struct cmd_context *c, struct error *e)
 	_cleanup_store_ struct store s = STORE_CLOSED;
 	struct store_fsck sum;
 
-	if (store_open(c->arena, &s, e) < 0 || store_fsck(c->arena, &s, report, NULL, &sum, e) < 0)
+	/* Or what another process removes meanwhile would look like damage. */
+	if (store_open(c->arena, &s, e) < 0 || store_lock(&s, e) < 0 ||
+	    store_fsck(c->arena, &s, report, NULL, &sum, e) < 0)
 		return -1;
 	printf("%zu images, %zu blobs, %s: %zu problems\n", sum.images, sum.blobs,
 	       format_size(c->arena, sum.bytes), sum.problems);
