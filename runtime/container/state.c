@@ -17,11 +17,9 @@
 #include "oci/base/str.h"
 #include "runtime/cgroup/cgroup.h"
 
-#define ID_MAX 1024
 #define STATE_MAX (16u * 1024 * 1024)
 #define LOCK_WAIT_MS 10000
 #define SHARED_WAIT_MS 2000
-#define EXIT_FILE "exit"
 #define INIT_FILE "init"
 #define RECORD_FILE "state.json"
 
@@ -46,91 +44,6 @@ static const struct json_field record_fields[] = {
 	{ .key = NULL },
 };
 JSON_TYPE(container_record_type, container_record, record_fields);
-
-/* A directory of our own in a place where everybody may make one. */
-static const char *tmp_root(struct arena *a, bool make, struct error *e)
-{
-	const char *dir = arena_printf(a, "/tmp/mrun-%u", self_uid());
-	struct stat st;
-
-	if (make && mkdir(dir, 0700) < 0 && errno != EEXIST) {
-		err_sys(e, errno, "make the directory for the state of containers, %s", dir);
-		err_hint(e, "set XDG_RUNTIME_DIR, or give --root DIR");
-		return NULL;
-	}
-	if (lstat(dir, &st) < 0)
-		return dir;
-	if (!S_ISDIR(st.st_mode) || st.st_uid != self_uid() || (st.st_mode & 077)) {
-		err_msg(e, "%s is not a directory of yours alone", dir);
-		err_hint(e, "remove it, set XDG_RUNTIME_DIR, or give --root DIR");
-		return NULL;
-	}
-	return dir;
-}
-
-/* XDG_RUNTIME_DIR may be another user's after `su`: then it is not used. */
-static const char *xdg_root(struct arena *a)
-{
-	const char *dir = getenv("XDG_RUNTIME_DIR");
-	struct stat st;
-
-	if (!dir || dir[0] != '/' || stat(dir, &st) < 0 || !S_ISDIR(st.st_mode) ||
-	    st.st_uid != self_uid() || access(dir, W_OK | X_OK) < 0)
-		return NULL;
-	return arena_printf(a, "%s/mrun", dir);
-}
-
-/* NULL: it is the one in /tmp. */
-static const char *root_of_ours(struct cmd_context *c)
-{
-	const char *dir = c->root;
-
-	if (!dir)
-		dir = xdg_root(c->arena);
-	if (!dir && self_uid() == 0)
-		dir = "/run/mrun";
-	return dir;
-}
-
-const char *state_root(struct cmd_context *c, bool make, struct error *e)
-{
-	const char *dir = root_of_ours(c);
-
-	if (!dir)
-		return tmp_root(c->arena, make, e);
-	if (make && file_mkdirs(AT_FDCWD, dir, 0711, e) < 0) {
-		err_wrap(e, "make the directory for the state of containers");
-		err_hint(e, "give another one with --root DIR");
-		return NULL;
-	}
-	return dir;
-}
-
-int state_check_id(const char *id, struct error *e)
-{
-	size_t n = strlen(id);
-
-	if (n == 0)
-		return err_msg(e, "the container id is empty");
-	if (n > ID_MAX)
-		return err_msg(e, "the container id has %zu characters, more than the %d allowed",
-			       n, ID_MAX);
-	for (size_t i = 0; i < n; i++)
-		if (!((id[i] >= 'a' && id[i] <= 'z') || (id[i] >= 'A' && id[i] <= 'Z') ||
-		      (id[i] >= '0' && id[i] <= '9') || strchr("_+-.", id[i]))) {
-			if (id[i] >= ' ' && id[i] <= '~')
-				err_msg(e,
-					"invalid container id '%.80s': '%c' is not allowed in it",
-					id, id[i]);
-			else
-				err_msg(e, "invalid container id: its character %zu is not allowed",
-					i + 1);
-			return err_hint(e, "use letters, digits, and _ + - .");
-		}
-	if (str_eq(id, ".") || str_eq(id, ".."))
-		return err_msg(e, "invalid container id '%s'", id);
-	return 0;
-}
 
 enum lock_kind { LOCK_NONE, LOCK_SHARED, LOCK_ALONE };
 
@@ -228,7 +141,7 @@ int state_new(struct cmd_context *c, const char *id, const struct container_reco
 		return err_hint(e, "give the directory another name");
 	}
 	/* Where it is is nobody's but ours to make, but for /tmp. */
-	root = root_of_ours(c);
+	root = state_root_of_ours(c);
 	if (!root && !(root = state_root(c, true, e)))
 		return -1;
 	dir = arena_printf(c->arena, "%s/%s", root, id);
@@ -473,14 +386,14 @@ int state_remove(struct container *ct, struct error *e)
 	static const char *const created[] = { INIT_FILE, "exec.fifo", "result.fifo", RECORD_FILE,
 					       NULL };
 	static const char *const image[] = { INIT_FILE, "config.json", RECORD_FILE, NULL };
-	static const char *const kept[] = { INIT_FILE, "config.json", EXIT_FILE, RECORD_FILE,
+	static const char *const kept[] = { INIT_FILE, "config.json", STATE_EXIT_FILE, RECORD_FILE,
 					    NULL };
 	static const char *const running[] = { INIT_FILE, RECORD_FILE, NULL };
 	const struct container_record *r = ct->record;
 	const char *const *file = r && r->image	 ? (r->slot ? kept : image)
 				  : ct->has_fifo ? created
 						 : running;
-	char name[3 + ID_MAX + 1];
+	char name[3 + STATE_ID_MAX + 1];
 	_cleanup_fd_ int parent = -1;
 
 	for (; *file; file++)
@@ -496,54 +409,6 @@ int state_remove(struct container *ct, struct error *e)
 	if (parent < 0)
 		return err_sys(e, errno, "open %s", ct->root);
 	return file_remove_tree(parent, ct->id, e);
-}
-
-int state_exit_make(const struct container *ct, struct error *e)
-{
-	_cleanup_fd_ int fd =
-		openat(ct->dir_fd, EXIT_FILE ".new", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-	/* Never seen without the lock. */
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 ||
-	    renameat(ct->dir_fd, EXIT_FILE ".new", ct->dir_fd, EXIT_FILE) < 0)
-		return err_sys(e, errno, "make the file for the exit code of container %s", ct->id);
-	return fd_take(&fd);
-}
-
-void state_exit_write(int fd, int code)
-{
-	struct error ignored;
-	char text[16];
-	int n = snprintf(text, sizeof(text), "%d\n", code);
-
-	file_write_all(fd, text, (size_t)n, EXIT_FILE, &ignored);
-}
-
-int state_exit_wait(const struct container *ct, int max_ms, int *ret_code, struct error *e)
-{
-	_cleanup_fd_ int fd = openat(ct->dir_fd, EXIT_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct timespec pause = { 0, 2000000 };
-	char text[16] = "";
-	uint64_t code;
-
-	if (fd < 0)
-		return err_sys(e, errno, "open the exit code of container %s", ct->id);
-	for (int waited = 0; flock(fd, max_ms < 0 ? LOCK_SH : LOCK_SH | LOCK_NB) < 0; waited += 2) {
-		if (errno == EINTR)
-			continue;
-		if (errno != EWOULDBLOCK)
-			return err_sys(e, errno, "wait for container %s", ct->id);
-		if (waited >= max_ms)
-			return 1;
-		nanosleep(&pause, NULL);
-	}
-	*ret_code = -1;
-	if (read(fd, text, sizeof(text) - 1) > 0) {
-		text[strcspn(text, "\n")] = 0;
-		if (str_to_u64(text, 255, &code))
-			*ret_code = (int)code;
-	}
-	return 0;
 }
 
 enum status state_status(struct arena *a, const struct container *ct, bool complete)

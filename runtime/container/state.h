@@ -1,12 +1,16 @@
 /*
  * A container on disk: ROOT/ID with
+ *
  *   state.json   what create knew, written before the first side effect, never changed; then an
- * empty line and the bundle's config.json as it was, which most commands need not read config.json
- * image mode: the specification, for exec init         a link to "PID STARTTIME", once the first
- * process exists exec.fifo    until start: the first process waits on it; with it result.fifo
+ *                empty line and the bundle's config.json as it was, which most commands need not
+ *                read
+ *   config.json  image mode: the specification, for exec
+ *   init         a link to "PID STARTTIME", once the first process exists
+ *   exec.fifo    until start: the first process waits on it; with it result.fifo
  *   notify/      with NOTIFY_SOCKET: what the container has as /run/notify (notify.h)
  *   exit         detached, image mode: the exit code, once there is one; locked by the mrun that
  *                stays with the container until everything that it used is given back
+ *
  * The directory itself is locked (flock(2)) by whoever works on the container.
  */
 #ifndef MRUN_RUNTIME_CONTAINER_STATE_H
@@ -21,6 +25,9 @@
 #include "oci/base/json.h"
 #include "oci/spec/spec.h"
 #include "runtime/cmd/cmd.h"
+
+#define STATE_ID_MAX 1024 /* characters */
+#define STATE_EXIT_FILE "exit"
 
 enum status { STATUS_CREATING, STATUS_CREATED, STATUS_RUNNING, STATUS_PAUSED, STATUS_STOPPED };
 
@@ -60,6 +67,9 @@ struct container {
 /* The directory for all containers: --root, else $XDG_RUNTIME_DIR/mrun, else /run/mrun for root,
  * else a directory in /tmp that is verified to be ours. It is made when MAKE. NULL on error. */
 const char *state_root(struct cmd_context *c, bool make, struct error *e);
+/* The same, unlooked at, where nobody else can make one of that name; NULL: it is the one in /tmp.
+ */
+const char *state_root_of_ours(struct cmd_context *c);
 
 /* runc's rule: letters, digits, _ + - . , not "." or "..", at most 1,024 characters. */
 int state_check_id(const char *id, struct error *e);
