@@ -1,4 +1,5 @@
-# Counts that noise can't touch, of `run` of runc's default configuration: system calls of all processes
+# Counts that noise can't touch, of `run` of runc's default configuration with a
+# program of one system call: system calls of all processes
 # (strace -f -c), peak memory, and the size of the program. Instructions would be another, but valgrind
 # 3.19 does not know open_tree(2), and virtual machines often have no counters.
 # shellcheck shell=bash disable=SC2034,SC2086,SC2154 # lib.bash's and run's variables; $run is words or nothing
@@ -20,7 +21,7 @@ counts() { # TEXT FLOOR OPTIONS…
 		row_missing "system calls, $text" "" 200 calls "strace is not installed"
 		return 0
 	fi
-	list="floor $(system_calls "$work/floor" "$@" --rootfs "$dir/bundle/rootfs" /bin/true)"
+	list="floor $(system_calls "$work/floor" "$@" --rootfs "$dir/bundle/rootfs" /bin/nothing)"
 	! has crun || list+=", crun $(system_calls "${crun[@]}" --root "$dir/crun" run -b "$dir/bundle" bench-mrun-2)"
 	! has runc || list+=", runc $(system_calls runc --root "$dir/runc" run -b "$dir/bundle" bench-mrun-3)"
 	row "system calls, $text" "" "$(system_calls "$MRUN" --root "$dir/mrun" run -b "$dir/bundle" bench-mrun-1)" \
@@ -30,7 +31,7 @@ counts() { # TEXT FLOOR OPTIONS…
 peaks() { # TEXT FLOOR OPTIONS…
 	local text=$1 peer list='' n=5
 	shift
-	add floor "$work/floor" "$@" --rootfs "$dir/bundle/rootfs" /bin/true
+	add floor "$work/floor" "$@" --rootfs "$dir/bundle/rootfs" /bin/nothing
 	add mrun "$MRUN" --root "$dir/mrun" run -b "$dir/bundle" bench-mrun-1
 	! has crun || add crun crun --root "$dir/crun" --cgroup-manager=disabled run -b "$dir/bundle" bench-mrun-2
 	! has runc || add runc runc --root "$dir/runc" run -b "$dir/bundle" bench-mrun-3
@@ -44,13 +45,15 @@ peaks() { # TEXT FLOOR OPTIONS…
 if is_root; then
 	as_root counts
 	wrap=in_v2
-	bundle_make .
+	bundle_make '.process.args = ["/bin/nothing"]'
+	cp "$work/nothing" "$dir/bundle/rootfs/bin/"
 	counts "root, cgroup v2" --devices --cgroup-mount --read-only --masks --cgroup-ns --cgroup2 /sys/fs/cgroup
 fi
 if as_single counts; then
 	wrap=
 	! is_root || wrap=in_v1
-	bundle_make . --rootless
+	bundle_make '.process.args = ["/bin/nothing"]' --rootless
+	cp "$work/nothing" "$dir/bundle/rootfs/bin/"
 	counts "rootless, one id" --map single --host-net --host-sys --read-only --masks
 	peaks "rootless, one id" --map single --host-net --host-sys --read-only --masks
 else
