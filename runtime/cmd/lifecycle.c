@@ -271,11 +271,23 @@ static const struct opt_spec delete_spec = {
 	.single_dash = true,
 };
 
+/* Waits until the process of *PIDFD ends, at most MS milliseconds; once it has, *PIDFD is closed
+ * and becomes -1, and with that it only pauses. */
+static void wait_for_end(int *pidfd, int ms)
+{
+	struct pollfd p = { *pidfd, POLLIN, 0 };
+
+	if (poll(&p, *pidfd >= 0 ? 1 : 0, ms) <= 0 || !p.revents)
+		return;
+	close(*pidfd);
+	*pidfd = -1;
+}
+
 /* Kills it and waits, bounded, until it is gone. */
 static int end_container(struct cmd_context *c, struct container *ct, struct error *e)
 {
 	struct cgroup *cg = own_cgroup(c, ct);
-	struct timespec pause = { 0, 5000000 };
+	_cleanup_fd_ int init = ct->pid > 0 ? (int)syscall(SYS_pidfd_open, ct->pid, 0) : -1;
 
 	for (int i = 0; i < 2000; i++) {
 		struct error ignored;
@@ -290,7 +302,7 @@ static int end_container(struct cmd_context *c, struct container *ct, struct err
 					cgroup_freeze(cg, false, &ignored);
 			}
 		}
-		nanosleep(&pause, NULL);
+		wait_for_end(&init, 5);
 	}
 	return err_msg(e, "container %s does not end after SIGKILL", ct->id);
 }
