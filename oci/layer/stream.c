@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "oci/base/file.h"
 #include "oci/layer/inflate.h"
 
 #define RING 16u
@@ -94,11 +93,8 @@ static ssize_t read_blob(void *arg, void *buf, size_t len, struct error *e)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return err_sys(e, errno, "read the blob");
-	if (n > 0 && s->o.copy_fd >= 0 &&
-	    file_write_all(s->o.copy_fd, buf, (size_t)n, "the copy of the blob", e) < 0)
-		return -1;
 	s->in_bytes += (uint64_t)n;
-	if (!s->plain)
+	if (!s->plain && !s->o.undigested)
 		keep_input(s, buf, (size_t)n);
 	return n;
 }
@@ -179,8 +175,10 @@ static void *summer_main(void *arg)
 			in = IN_RING - at;
 		if (out > 0 && in > out)
 			in = out;
-		sha256_update(&s->out_sum, out, s->bufs[slot]);
-		sha256_update(&s->in_sum, in, s->in + at);
+		if (!s->o.undigested) {
+			sha256_update(&s->out_sum, out, s->bufs[slot]);
+			sha256_update(&s->in_sum, in, s->in + at);
+		}
 		pthread_mutex_lock(&s->mutex);
 		s->summed += out > 0;
 		s->in_summed += in;

@@ -20,7 +20,7 @@ struct stream;
 struct stream_options {
 	int fd;		    /* the blob */
 	bool positioned;    /* pread(2) from 0 (several may share the descriptor); else read(2) */
-	int copy_fd;	    /* gets a copy of the blob's bytes; -1: none */
+	bool undigested;    /* nobody asks for the digests: they are left out */
 	uint64_t max_out;   /* more inflated bytes than these are an error */
 	unsigned max_ratio; /* so are more than this times the input, once above STREAM_RATIO_FREE;
 			     * 0: any ratio */

@@ -1,7 +1,9 @@
-/* See modes.h. Both modes stream: nothing but names is kept in memory. */
+/*
+ * See modes.h. Both modes stream: nothing but names is kept in memory. Neither says what the digest
+ * of a blob is: who took this process over could say it of any blob (the core digests them itself).
+ */
 #include <errno.h>
 #include <fcntl.h>
-#include <nettle/sha2.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,13 +44,23 @@ static bool usable_name(const char *s)
 	return *s && strlen(s) <= ARCHIVE_MAX_NAME && is_utf8(s);
 }
 
-/* Writes an entry's content to the file NUMBER; digest as "sha256:<hex>" into OUT. */
-static int stage_file(struct tar *t, int root, unsigned number, uint64_t size, uint64_t *budget,
-		      char out[80], struct error *e)
+/* A hole costs the archive nothing, and whoever copies the file all of it. */
+static int take_hole(uint64_t *holes, uint64_t len, struct error *e)
 {
-	static const char zeros[65536];
-	struct sha256_ctx sum;
-	uint8_t digest[SHA256_DIGEST_SIZE];
+	if (len > *holes) {
+		err_msg(e, "stage: holes of more than %llu bytes, as decompression bombs have them",
+			STREAM_RATIO_FREE);
+		return err_hint(e, "if you trust the archive, set MRUN_UNPACK_MAX_BYTES "
+				   "(for example to 64g): with it any ratio is taken");
+	}
+	*holes -= len;
+	return 0;
+}
+
+/* Writes an entry's content to the file NUMBER. */
+static int stage_file(struct tar *t, int root, unsigned number, uint64_t size, uint64_t *budget,
+		      uint64_t *holes, struct error *e)
+{
 	_cleanup_fd_ int fd = -1;
 	uint64_t pos = 0, off;
 	const void *p;
@@ -63,40 +75,25 @@ static int stage_file(struct tar *t, int root, unsigned number, uint64_t size, u
 	fd = openat(root, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(e, errno, "create staging file %s", name);
-	sha256_init(&sum);
-	while ((r = tar_data(t, &p, &len, &off, e)) > 0 || (r == 0 && pos < size)) {
-		if (r == 0)
-			off = size;
+	while ((r = tar_data(t, &p, &len, &off, e)) > 0) {
 		if (off < pos || off > size)
 			return err_msg(e, "read the tar: its data is out of order");
-		while (pos < off) { /* a hole */
-			size_t n = off - pos < sizeof(zeros) ? (size_t)(off - pos) : sizeof(zeros);
-
-			if (file_write_all(fd, zeros, n, name, e) < 0)
-				return -1;
-			sha256_update(&sum, n, (const uint8_t *)zeros);
-			pos += n;
-		}
-		if (r == 0)
-			break;
-		if (len > size - pos)
+		if (len > size - off)
 			return err_msg(e, "read the tar: more data than the entry's size");
+		if (take_hole(holes, off - pos, e) < 0)
+			return -1;
+		if (lseek(fd, (off_t)off, SEEK_SET) < 0)
+			return err_sys(e, errno, "write %s", name);
 		if (file_write_all(fd, p, len, name, e) < 0)
 			return -1;
-		sha256_update(&sum, len, p);
-		pos += len;
+		pos = off + len;
 	}
-	if (r < 0)
+	if (r < 0 || take_hole(holes, size - pos, e) < 0)
 		return -1;
-	sha256_digest(&sum, sizeof(digest), digest);
-	memcpy(out, "sha256:", sizeof("sha256:"));
-	for (size_t i = 0; i < sizeof(digest); i++)
-		snprintf(out + 7 + 2 * i, 3, "%02x", digest[i]);
-	return 0;
+	return ftruncate(fd, (off_t)size) < 0 ? err_sys(e, errno, "write %s", name) : 0;
 }
 
-static int send_entry(const struct tar_entry *t, char type, unsigned number, const char *digest,
-		      struct error *e)
+static int send_entry(const struct tar_entry *t, char type, unsigned number, struct error *e)
 {
 	struct arena scratch = { 0 };
 	struct json_out *o = json_out_new(&scratch, false);
@@ -110,10 +107,9 @@ static int send_entry(const struct tar_entry *t, char type, unsigned number, con
 	json_out_kstr(o, "type", kind);
 	if (t->link)
 		json_out_kstr(o, "link", t->link);
-	if (digest) {
+	if (type == 'f') {
 		json_out_ki64(o, "number", number);
 		json_out_ki64(o, "size", (int64_t)t->size);
-		json_out_kstr(o, "digest", digest);
 	}
 	json_out_object_end(o);
 	json_out_object_end(o);
@@ -129,11 +125,13 @@ int mode_archive(struct arena *a, const struct request *q, struct error *e)
 					[TAR_SYMLINK] = 'l',
 					[TAR_HARDLINK] = 'h',
 					[TAR_FIFO] = 0 };
-	struct stream_options o = {
-		.fd = (int)q->in, .copy_fd = -1, .max_out = *q->max_bytes, .max_ratio = q->max_ratio
-	};
+	struct stream_options o = { .fd = (int)q->in,
+				    .undigested = true,
+				    .max_out = *q->max_bytes,
+				    .max_ratio = q->max_ratio };
 	int keep[] = { REPLY_FD, (int)q->in }, root, r;
 	uint64_t count = 0, budget = *q->max_bytes;
+	uint64_t holes = q->max_ratio ? STREAM_RATIO_FREE : *q->max_bytes;
 	struct stream_result result;
 	struct tar_entry entry;
 	struct stream *s;
@@ -151,7 +149,7 @@ int mode_archive(struct arena *a, const struct request *q, struct error *e)
 	if (!t)
 		return -1;
 	while ((r = tar_next(t, &entry, e)) > 0) {
-		char letter = letters[entry.type], digest[80];
+		char letter = letters[entry.type];
 
 		if (++count > *q->max_entries) {
 			err_msg(e, "more than the %llu entries allowed in an archive",
@@ -161,9 +159,9 @@ int mode_archive(struct arena *a, const struct request *q, struct error *e)
 		if (!letter || !usable_name(entry.name) || (entry.link && !usable_name(entry.link)))
 			continue;
 		if (letter == 'f' &&
-		    stage_file(t, root, number, entry.size, &budget, digest, e) < 0)
+		    stage_file(t, root, number, entry.size, &budget, &holes, e) < 0)
 			return err_wrap(e, "entry %s", tar_quote(a, entry.name));
-		if (send_entry(&entry, letter, number, letter == 'f' ? digest : NULL, e) < 0)
+		if (send_entry(&entry, letter, number, e) < 0)
 			return -1;
 		number += letter == 'f';
 	}
@@ -173,10 +171,9 @@ int mode_archive(struct arena *a, const struct request *q, struct error *e)
 int mode_digest(struct arena *a, const struct request *q, struct error *e)
 {
 	struct stream_options o = { .fd = (int)q->in,
-				    .copy_fd = q->out ? (int)*q->out : -1,
 				    .max_out = *q->max_bytes,
 				    .max_ratio = q->max_ratio };
-	int keep[] = { REPLY_FD, (int)q->in, (int)q->in };
+	int keep[] = { REPLY_FD, (int)q->in };
 	struct stream_result result;
 	struct tar_entry entry;
 	struct json_out *out;
@@ -184,9 +181,7 @@ int mode_digest(struct arena *a, const struct request *q, struct error *e)
 	struct tar *t;
 	int r;
 
-	if (q->out)
-		keep[2] = (int)*q->out;
-	if (confine_enter(-1, false, keep, 3, e) < 0 || confine_filter(false, e) < 0)
+	if (confine_enter(-1, false, keep, 2, e) < 0 || confine_filter(false, e) < 0)
 		return -1;
 	s = stream_open(a, &o, e);
 	t = s ? tar_open(a, s, e) : NULL;
@@ -200,7 +195,6 @@ int mode_digest(struct arena *a, const struct request *q, struct error *e)
 	json_out_object(out);
 	json_out_str(out, "blob");
 	json_out_object(out);
-	json_out_kstr(out, "digest", result.digest);
 	json_out_kstr(out, "diff_id", result.diff_id);
 	json_out_kstr(out, "compression", result.compression);
 	json_out_ki64(out, "size", (int64_t)result.size);

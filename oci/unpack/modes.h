@@ -8,7 +8,7 @@
 typedef int mode_run(struct arena *a, const struct request *q, struct error *e);
 
 mode_run mode_archive; /* archive.c: a tar's files into a staging directory */
-mode_run mode_digest;  /* archive.c: digests of a blob, with a copy */
+mode_run mode_digest;  /* archive.c: what a blob inflates to */
 mode_run mode_pack;    /* pack.c: a tar of given files */
 mode_run mode_layers;  /* layers.c: layers into directories for an overlay */
 mode_run mode_flat;    /* layers.c: all layers into one directory */

@@ -40,7 +40,7 @@ struct request {
 	const uint64_t *max_bytes, *max_entries;
 	uint32_t max_ratio;
 	uint32_t in;	     /* archive, digest */
-	const uint32_t *out; /* digest: copy; pack */
+	const uint32_t *out; /* pack */
 	char *name,
 		*from; /* flat: the tree; root: the tree to make, and whose attributes it gets */
 	char **names;  /* remove */

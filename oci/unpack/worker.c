@@ -141,7 +141,6 @@ static int work(const struct worker_job *job, int pipe_fd, struct worker_result 
 	const struct request *q = job->request;
 	struct stream_options so = { .fd = (int)job->layer->fd,
 				     .positioned = true,
-				     .copy_fd = -1,
 				     .max_out = *q->max_bytes,
 				     .max_ratio = q->max_ratio };
 	struct extract_options eo = { .form = job->form,

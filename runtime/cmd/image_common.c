@@ -1,11 +1,14 @@
 /* See image_common.h. */
 #include "runtime/cmd/image_common.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "oci/base/file.h"
 #include "oci/base/str.h"
+#include "oci/image/digest.h"
 #include "runtime/image/unpacker.h"
 
 int image_lookup(struct arena *a, struct store *s, const char *ref, const char *platform,
@@ -31,12 +34,20 @@ static int measure(struct arena *a, const struct store *s, const struct oci_desc
 {
 	_cleanup_fd_ int fd = store_open_blob(s, layer, e);
 	struct blob_info info;
+	const char *digest;
 
-	if (fd < 0 || unpacker_digest(a, fd, -1, &info, e) < 0)
+	if (fd < 0)
 		return -1;
-	if (!str_eq(info.digest, layer->digest))
+	digest = digest_copy(a, fd, -1, (uint64_t)layer->size, layer->digest, NULL, e);
+	if (!digest)
+		return -1;
+	if (!str_eq(digest, layer->digest))
 		return err_msg(e, "blob %s in the image store has digest %s", layer->digest,
-			       info.digest);
+			       digest);
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(e, errno, "read blob %s", digest);
+	if (unpacker_digest(a, fd, &info, e) < 0)
+		return -1;
 	store_diff_put(a, s, layer->digest, info.diff_id, info.diff_size);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "oci/base/date.h"
 #include "oci/base/file.h"
 #include "oci/base/str.h"
+#include "oci/image/digest.h"
 #include "oci/image/name.h"
 #include "oci/store/staging.h"
 #include "runtime/cmd/format.h"
@@ -69,17 +70,27 @@ static int open_input(const char *file, struct error *e)
 static int stage_layer(struct arena *a, struct staging *st, const char *file,
 		       struct blob_info *info, struct oci_descriptor *layer, struct error *e)
 {
-	_cleanup_fd_ int in = open_input(file, e), out = -1;
+	_cleanup_fd_ int in = open_input(file, e), out = -1, copy = -1;
+	const char *label = str_eq(file, "-") ? "standard input" : file;
+	struct unpacker_limits limits;
+	uint64_t size;
 
 	if (in < 0)
 		return -1;
 	out = staging_create(st, "layer", e);
 	if (out < 0)
 		return -1;
-	if (unpacker_digest(a, in, out, info, e) < 0)
-		return err_wrap(e, "import %s", str_eq(file, "-") ? "standard input" : file);
-	layer->digest = arena_strdup(a, info->digest);
-	layer->size = (int64_t)info->size;
+	if (unpacker_limits(&limits, e) < 0)
+		return -1;
+	layer->digest = digest_copy(a, in, out, limits.bytes, label, &size, e);
+	if (!layer->digest)
+		return err_wrap(e, "import %s", label);
+	copy = openat(st->fd, "layer", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (copy < 0)
+		return err_sys(e, errno, "open the copy of %s", label);
+	if (unpacker_digest(a, copy, info, e) < 0)
+		return err_wrap(e, "import %s", label);
+	layer->size = (int64_t)size;
 	layer->media_type = arena_printf(a, OCI_TYPE_LAYER "%s%s", *info->compression ? "+" : "",
 					 info->compression);
 	if (staging_has(a, st, layer))

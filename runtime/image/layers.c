@@ -29,10 +29,10 @@
 
 struct plan_layer {
 	const struct layer *layer;
-	const char *hex; /* of the diffID */
-	char chain[65];	 /* of the chainID */
-	bool repeated;	 /* the same diffID lies further down: a directory can be mounted once */
-	bool found;	 /* in the cache; else being made */
+	const char *hex, *diff; /* of the blob's digest and of the diffID */
+	char chain[65];		/* of the blobs up to this one */
+	bool repeated;	      /* the same blob lies further down: a directory can be mounted once */
+	bool found;	      /* in the cache; else being made */
 	enum cache_kind kind; /* once it is known */
 	struct cache_entry entry;
 	int blob;
@@ -59,8 +59,9 @@ static const char *hex_of(const char *digest, const char *what, struct error *e)
 	return NULL;
 }
 
-/* image-spec, config.md, "Layer ChainID": of the chain below and the layer on top of it. */
-static void chain_id(const char *below, const char *diff, char out[65])
+/* As image-spec, config.md, "Layer ChainID", of the chain below and the layer on top of it, but of
+ * the blobs' digests: see layers.h. */
+static void chain_id(const char *below, const char *hex, char out[65])
 {
 	uint8_t sum[SHA256_DIGEST_SIZE];
 	struct sha256_ctx c;
@@ -68,10 +69,10 @@ static void chain_id(const char *below, const char *diff, char out[65])
 	int n;
 
 	if (!below) {
-		memcpy(out, diff, 65);
+		memcpy(out, hex, 65);
 		return;
 	}
-	n = snprintf(text, sizeof(text), "sha256:%s sha256:%s", below, diff);
+	n = snprintf(text, sizeof(text), "sha256:%s sha256:%s", below, hex);
 	sha256_init(&c);
 	sha256_update(&c, (size_t)n, (const uint8_t *)text);
 	sha256_digest(&c, sizeof(sum), sum);
@@ -95,8 +96,9 @@ static int plan_init(struct plan *p, struct arena *a, int blobs_fd, const struct
 		struct plan_layer *x = &p->l[i];
 
 		x->layer = &l[i];
-		x->hex = hex_of(l[i].diff_id, "diff_id", e);
-		if (!x->hex || !hex_of(l[i].digest, "layer", e))
+		x->hex = hex_of(l[i].digest, "layer", e);
+		x->diff = x->hex ? hex_of(l[i].diff_id, "diff_id", e) : NULL;
+		if (!x->diff)
 			return -1;
 		chain_id(i ? p->l[i - 1].chain : NULL, x->hex, x->chain);
 		for (size_t k = 0; k < i; k++)
@@ -116,6 +118,18 @@ static void plan_close(struct plan *p)
 }
 #define _cleanup_plan_ __attribute__((cleanup(plan_close)))
 
+/* Another image may have the same blob, and say something else of what is in it. */
+static int check_diff_id(const struct plan_layer *x, struct error *e)
+{
+	if (str_eq(x->entry.meta.diff, x->diff))
+		return 0;
+	return err_msg(
+		e,
+		"unpack layer %.12s: the tar's digest is sha256:%s, and the image config says "
+		"(diff_id) sha256:%s",
+		x->hex, x->entry.meta.diff, x->diff);
+}
+
 static int look_up(struct plan *p, struct error *e)
 {
 	p->missing = 0;
@@ -132,7 +146,7 @@ static int look_up(struct plan *p, struct error *e)
 			x->kind = CACHE_CHAIN;
 			r = cache_find(p->a, p->cache_fd, CACHE_CHAIN, x->chain, &x->entry, e);
 		}
-		if (r < 0)
+		if (r < 0 || (r > 0 && check_diff_id(x, e) < 0))
 			return -1;
 		x->found = r > 0;
 		p->missing += r == 0;
@@ -199,7 +213,7 @@ static int on_layer(void *arg, const struct json_value *v, struct error *e)
 	uint64_t i = get_count(v, "layer");
 	struct plan_layer *x;
 
-	if (!json_get(v, "layer") || i >= p->n || p->l[i].found)
+	if (!json_get(v, "layer") || i >= p->n || p->l[i].found || p->l[i].entry.meta.key[0])
 		return err_msg(e, "mrun-unpack answered something unexpected");
 	x = &p->l[i];
 	x->kind = get_bool(v, "independent") && !x->repeated ? CACHE_DIFF : CACHE_CHAIN;
@@ -207,7 +221,7 @@ static int on_layer(void *arg, const struct json_value *v, struct error *e)
 	x->entry.meta.root_default = get_bool(v, "root_default");
 	x->entry.meta.entries = get_count(v, "entries");
 	x->entry.meta.bytes = get_count(v, "bytes");
-	memcpy(x->entry.meta.diff, x->hex, 65);
+	memcpy(x->entry.meta.diff, x->diff, 65);
 	memcpy(x->entry.meta.key, x->kind == CACHE_DIFF ? x->hex : x->chain, 65);
 	p->devices += get_count(v, "devices");
 	p->xattrs += get_count(v, "xattrs");
@@ -441,7 +455,7 @@ static int make_flat(struct plan *p, struct cache_entry *entry, struct error *e)
 		return -1;
 	r = run_flat(p, p->cache_fd, arena_printf(p->a, "%s/r", entry->name), on_layer, e);
 	memcpy(entry->meta.key, top->chain, 65);
-	memcpy(entry->meta.diff, top->hex, 65);
+	memcpy(entry->meta.diff, top->diff, 65);
 	entry->meta.root_given = true;
 	for (size_t i = 0; i < p->n; i++) {
 		entry->meta.entries += p->l[i].entry.meta.entries;

@@ -4,15 +4,19 @@
  * rm may not, since the files are the subordinate ids'.
  *
  *   lock               held exclusively by who unpacks or prunes
- *   diff-<hex>/        a layer that means the same over any other: named by its diffID
- *   chain-<hex>/       one that depends on what is below it: named by its chainID (image-spec,
- *                      config.md, "Layer ChainID")
+ *   diff-<hex>/        a layer that means the same over any other: named by its blob's digest
+ *   chain-<hex>/       one that depends on what is below it: named by its chain (as image-spec,
+ *                      config.md, "Layer ChainID", has it, but of the blobs' digests)
  *   flat-<hex>/        all layers of a chain applied to one directory
  *       r/             the tree
  *       meta           a symlink whose target is data: what it was made of; made last, so what has
  *                      no meta is not whole
  *   root-<hex>/        an empty layer that carries the root directory's metadata
  *   tmp-*              being made or being removed
+ *
+ * By the blob's digest, which the core has computed, and not by the diffID: what a blob inflates to
+ * is the word of a process that read it, and one that an image's author took over must not fill an
+ * entry that other images use (CVE-2014-8178).
  *
  * What is in use carries a shared flock(2) on its directory.
  */

@@ -81,12 +81,12 @@ static int by_path(const void *x, const void *y)
 	return r ? r : (a->order < b->order) - (a->order > b->order);
 }
 
-static const struct archive_entry *find_entry(struct source_load *l, const char *path)
+static struct archive_entry *find_entry(struct source_load *l, const char *path)
 {
 	char *want = path_clean(l->a, path);
 
 	for (int hops = 0; hops < 16; hops++) {
-		const struct archive_entry *en = NULL;
+		struct archive_entry *en = NULL;
 		size_t low = 0, high = l->files_len;
 		char *slash;
 
@@ -115,7 +115,7 @@ static const struct archive_entry *find_entry(struct source_load *l, const char 
 
 bool source_has(struct source_load *l, const char *path)
 {
-	const struct archive_entry *en;
+	struct archive_entry *en;
 	struct error ignored;
 	int fd;
 
@@ -129,10 +129,10 @@ bool source_has(struct source_load *l, const char *path)
 	return fd >= 0;
 }
 
-int source_open(struct source_load *l, const char *path, const struct archive_entry **ret_entry,
+int source_open(struct source_load *l, const char *path, struct archive_entry **ret_entry,
 		struct error *e)
 {
-	const struct archive_entry *en = NULL;
+	struct archive_entry *en = NULL;
 	struct stat st;
 	int fd;
 
@@ -141,8 +141,9 @@ int source_open(struct source_load *l, const char *path, const struct archive_en
 		if (!en || en->type != 'f')
 			return err_sys(e, ENOENT, "find %s in the archive", path);
 		fd = openat(l->dirfd, arena_printf(l->a, "%u", en->number),
-			    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0) /* a layer that another image has as well was taken in already */
+			    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		/* A layer that another image has as well was taken in already. */
+		if (fd < 0 && en->digest)
 			fd = openat(l->staging->fd, digest_hex(en->digest),
 				    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0)

@@ -23,7 +23,11 @@ static const char *layer_type(int fd)
 		return OCI_TYPE_LAYER;
 	if (m[0] == 0x1f && m[1] == 0x8b)
 		return OCI_TYPE_LAYER "+gzip";
-	return memcmp(m, "\x28\xb5\x2f\xfd", 4) == 0 ? OCI_TYPE_LAYER "+zstd" : OCI_TYPE_LAYER;
+	/* RFC 8878: a frame, or one to be skipped in front of it. */
+	if (memcmp(m, "\x28\xb5\x2f\xfd", 4) == 0 ||
+	    ((m[0] & 0xf0) == 0x50 && memcmp(m + 1, "\x2a\x4d\x18", 3) == 0))
+		return OCI_TYPE_LAYER "+zstd";
+	return OCI_TYPE_LAYER;
 }
 
 static bool is_compressed(int fd)
@@ -56,58 +60,73 @@ static int known(struct source_load *l, const struct oci_descriptor *d, const ch
 	return check_diff_id(found, diff_id, e) < 0 ? -1 : 1;
 }
 
-/* Copies (OUT >= 0) or only reads, and fills what was found. */
-static int measure(struct source_load *l, int in, int out, const char *path,
-		   const struct oci_descriptor *d, struct blob_info *info, struct error *e)
+/* What the blob in FD, whose bytes have D's digest, inflates to must be DIFF_ID. */
+static int check_inflated(struct source_load *l, int fd, const struct oci_descriptor *d,
+			  const char *diff_id, struct error *e)
 {
-	if (is_compressed(in))
-		return unpacker_digest(l->a, in, out, info, e);
-	info->digest = digest_copy(l->a, in, out, (uint64_t)d->size, path, &info->size, e);
-	info->diff_id = info->digest;
-	info->diff_size = info->size;
-	info->compression = "";
-	return info->digest ? 0 : -1;
-}
+	struct blob_info info;
 
-static int check_content(const struct oci_descriptor *d, const struct blob_info *info,
-			 const char *diff_id, struct error *e)
-{
-	if (info->size != (uint64_t)d->size)
-		return err_msg(e, "blob %s: has %llu bytes, its descriptor says %lld", d->digest,
-			       (unsigned long long)info->size, (long long)d->size);
-	if (!str_eq(info->digest, d->digest))
-		return err_msg(e, "blob %s: wrong digest, its content has %s", d->digest,
-			       info->digest);
-	return check_diff_id(info->diff_id, diff_id, e);
-}
-
-/* An archive's file: its bytes were digested when the archive was taken apart, and they stay where
- * they are; only what they inflate to is left to find out. */
-static int from_archive(struct source_load *l, const struct archive_entry *en, int fd,
-			const char *path, const struct oci_descriptor *d, const char *diff_id,
-			struct error *e)
-{
-	struct blob_info info = {
-		.digest = en->digest, .diff_id = en->digest, .size = en->size, .diff_size = en->size
-	};
-	char *number = arena_printf(l->a, "%u", en->number);
-
-	if (is_compressed(fd) && measure(l, fd, -1, path, d, &info, e) < 0)
+	if (!is_compressed(fd))
+		return check_diff_id(d->digest, diff_id, e);
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(e, errno, "read blob %s", d->digest);
+	if (unpacker_digest(l->a, fd, &info, e) < 0 || check_diff_id(info.diff_id, diff_id, e) < 0)
 		return -1;
-	if (check_content(d, &info, diff_id, e) < 0 ||
-	    staging_adopt(l->a, l->staging, l->dirfd, number, d, e) < 0)
-		return -1;
-	if (!str_eq(info.digest, info.diff_id))
-		store_diff_put(l->a, l->staging->store, d->digest, info.diff_id, info.diff_size);
+	store_diff_put(l->a, l->staging->store, d->digest, info.diff_id, info.diff_size);
 	return 0;
+}
+
+static int check_bytes(const struct oci_descriptor *d, const char *digest, uint64_t size,
+		       struct error *e)
+{
+	if (size != (uint64_t)d->size)
+		return err_msg(e, "blob %s: has %llu bytes, its descriptor says %lld", d->digest,
+			       (unsigned long long)size, (long long)d->size);
+	if (!str_eq(digest, d->digest))
+		return err_msg(e, "blob %s: wrong digest, its content has %s", d->digest, digest);
+	return 0;
+}
+
+/* The digest of an archive's file, once. It is not taken from the program that took the archive
+ * apart: that could be in the hands of the archive's author, who would name another image's layer.
+ */
+static int digest_entry(struct source_load *l, struct archive_entry *en, int fd, struct error *e)
+{
+	const char *digest;
+	uint64_t size;
+
+	if (en->digest)
+		return 0;
+	digest = digest_copy(l->a, fd, -1, en->size, en->name, &size, e);
+	if (!digest)
+		return -1;
+	if (size != en->size)
+		return err_msg(e, "%s has %llu bytes, the archive says %llu", en->name,
+			       (unsigned long long)size, (unsigned long long)en->size);
+	en->digest = digest;
+	return 0;
+}
+
+/* An archive's file stays where it is. */
+static int from_archive(struct source_load *l, struct archive_entry *en, int fd,
+			const struct oci_descriptor *d, const char *diff_id, struct error *e)
+{
+	if (en->size != (uint64_t)d->size)
+		return check_bytes(d, "", en->size, e);
+	if (digest_entry(l, en, fd, e) < 0 || check_bytes(d, en->digest, en->size, e) < 0 ||
+	    check_inflated(l, fd, d, diff_id, e) < 0)
+		return -1;
+	return staging_adopt(l->a, l->staging, l->dirfd, arena_printf(l->a, "%u", en->number), d,
+			     e);
 }
 
 static int from_directory(struct source_load *l, int fd, const char *path,
 			  const struct oci_descriptor *d, const char *diff_id, struct error *e)
 {
-	_cleanup_fd_ int out = staging_create(l->staging, "layer", e);
-	struct blob_info info = { 0 };
+	_cleanup_fd_ int out = staging_create(l->staging, "layer", e), copy = -1;
+	const char *digest;
 	struct stat st;
+	uint64_t size;
 
 	if (out < 0)
 		return -1;
@@ -116,21 +135,24 @@ static int from_directory(struct source_load *l, int fd, const char *path,
 	if (st.st_size != d->size)
 		return err_msg(e, "blob %s: has %lld bytes, its descriptor says %lld", d->digest,
 			       (long long)st.st_size, (long long)d->size);
-	if (measure(l, fd, out, path, d, &info, e) < 0 || check_content(d, &info, diff_id, e) < 0 ||
-	    staging_adopt(l->a, l->staging, l->staging->fd, "layer", d, e) < 0)
+	digest = digest_copy(l->a, fd, out, (uint64_t)d->size, path, &size, e);
+	if (!digest || check_bytes(d, digest, size, e) < 0)
 		return -1;
-	if (!str_eq(info.digest, info.diff_id))
-		store_diff_put(l->a, l->staging->store, d->digest, info.diff_id, info.diff_size);
-	return 0;
+	copy = openat(l->staging->fd, "layer", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (copy < 0)
+		return err_sys(e, errno, "open the copy of %s", path);
+	if (check_inflated(l, copy, d, diff_id, e) < 0)
+		return -1;
+	return staging_adopt(l->a, l->staging, l->staging->fd, "layer", d, e);
 }
 
 int source_describe_layer(struct source_load *l, const char *path, struct oci_descriptor *d,
 			  struct error *e)
 {
-	const struct archive_entry *en = NULL;
+	struct archive_entry *en = NULL;
 	_cleanup_fd_ int fd = source_open(l, path, &en, e);
 
-	if (fd < 0 || !en)
+	if (fd < 0 || !en || digest_entry(l, en, fd, e) < 0)
 		return -1;
 	d->digest = arena_strdup(l->a, en->digest);
 	d->size = (int64_t)en->size;
@@ -141,7 +163,7 @@ int source_describe_layer(struct source_load *l, const char *path, struct oci_de
 int source_stage_layer(struct source_load *l, const char *path, const struct oci_descriptor *d,
 		       const char *diff_id, struct error *e)
 {
-	const struct archive_entry *en = NULL;
+	struct archive_entry *en = NULL;
 	_cleanup_fd_ int fd = -1;
 	int r = known(l, d, diff_id, e);
 
@@ -150,6 +172,6 @@ int source_stage_layer(struct source_load *l, const char *path, const struct oci
 	fd = source_open(l, path, &en, e);
 	if (fd < 0)
 		return -1;
-	return en ? from_archive(l, en, fd, path, d, diff_id, e)
+	return en ? from_archive(l, en, fd, d, diff_id, e)
 		  : from_directory(l, fd, path, d, diff_id, e);
 }

@@ -10,7 +10,7 @@
  * into files called by number in DIRFD. */
 struct source_file {
 	const char *path; /* cleaned, from "/" */
-	const struct archive_entry *entry;
+	struct archive_entry *entry;
 	size_t order;
 };
 struct source_load {
@@ -34,7 +34,7 @@ struct source_load {
 
 /* Opens file PATH of the source; -1 with e->code ENOENT when there is none. An archive's links are
  * followed within its names. *ret_entry (may be NULL): of an archive, else NULL. */
-int source_open(struct source_load *l, const char *path, const struct archive_entry **ret_entry,
+int source_open(struct source_load *l, const char *path, struct archive_entry **ret_entry,
 		struct error *e);
 bool source_has(struct source_load *l, const char *path);
 /* Reads a JSON file of at most OCI_JSON_MAX; of all together SOURCE_JSON_MAX. */

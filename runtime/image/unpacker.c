@@ -120,6 +120,10 @@ static _Noreturn void run_child(const struct start *s)
 	if (null >= 0) {
 		dup2(null, 0);
 		dup2(null, 1);
+#ifndef __SANITIZE_ADDRESS__
+		/* The caller's terminal, which can be read and written. */
+		dup2(null, 2);
+#endif
 	}
 	dup2(request, REQUEST_FD);
 	dup2(reply, REPLY_FD);
@@ -287,7 +291,7 @@ static int wait_for(pid_t pid, bool done, struct error *e)
 		return 0;
 	if (WIFSIGNALED(status))
 		return err_msg(e, PROGRAM " was killed by signal %d", WTERMSIG(status));
-	if (WEXITSTATUS(status) == 126) {
+	if (WEXITSTATUS(status) == 126 || WEXITSTATUS(status) == 127) {
 		err_msg(e, PROGRAM " cannot be executed");
 		return err_hint(e, "one of its libraries may be missing: `ldd` on it tells");
 	}

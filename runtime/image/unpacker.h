@@ -30,7 +30,7 @@ struct archive_entry {
 	const char *link; /* of 'l' and 'h', else NULL */
 	uint64_t size;
 	unsigned number;    /* 'f': the staging file's name, in decimal */
-	const char *digest; /* 'f': "sha256:<hex>" of its bytes, else NULL */
+	const char *digest; /* 'f': "sha256:<hex>" of its bytes, once the caller asked (NULL) */
 };
 
 /* Reads a tar (plain, gzip or zstd) from IN_FD, a file at its current offset or a pipe, to its end.
@@ -41,14 +41,15 @@ int unpacker_archive(struct arena *a, int in_fd, int staging_dirfd, struct archi
 		     size_t *ret_len, struct error *e);
 
 struct blob_info {
-	const char *digest;	 /* "sha256:<hex>" of the bytes as they are */
 	const char *diff_id;	 /* "sha256:<hex>" of the bytes inflated */
 	const char *compression; /* "", "gzip" or "zstd" */
 	uint64_t size, diff_size;
 };
-/* Reads IN_FD (from its current offset) to its end, digests the bytes and what they inflate to, and
- * checks that that is a tar. OUT_FD, unless -1, gets a copy of the bytes as they are. */
-int unpacker_digest(struct arena *a, int in_fd, int out_fd, struct blob_info *ret, struct error *e);
+/* Reads IN_FD, which must not be writable, from its current offset to its end, digests what the
+ * bytes inflate to, and checks that that is a tar. The digest of the bytes themselves is what a
+ * blob is known by to all images: digest_copy() gives it, and not a program that can be taken over.
+ */
+int unpacker_digest(struct arena *a, int in_fd, struct blob_info *ret, struct error *e);
 
 struct pack_entry {
 	const char *name;

@@ -94,9 +94,8 @@ static int on_entry(void *arg, const struct json_value *reply, struct error *e)
 		return bad_reply(e);
 	en.type = *type;
 	if (en.type == 'f') {
-		en.digest = get_digest(l->a, v, "digest");
-		if (!en.digest || !get_u64(v, "size", &en.size) || !get_u64(v, "number", &number) ||
-		    number > UINT32_MAX)
+		if (!get_u64(v, "size", &en.size) || en.size > l->limits.bytes ||
+		    !get_u64(v, "number", &number) || number > UINT32_MAX)
 			return bad_reply(e);
 		en.number = (unsigned)number;
 	} else if ((en.type == 'l' || en.type == 'h') && !link) {
@@ -159,22 +158,20 @@ static int on_blob(void *arg, const struct json_value *reply, struct error *e)
 
 	if (!v)
 		return bad_reply(e);
-	b->info.digest = get_digest(b->a, v, "digest");
 	b->info.diff_id = get_digest(b->a, v, "diff_id");
 	compression = json_get_str(v, "compression");
 	for (size_t i = 0; compression && i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (str_eq(compression, kinds[i]))
 			b->info.compression = kinds[i];
-	if (!b->info.digest || !b->info.diff_id || !b->info.compression ||
-	    !get_u64(v, "size", &b->info.size) || !get_u64(v, "diff_size", &b->info.diff_size))
+	if (!b->info.diff_id || !b->info.compression || !get_u64(v, "size", &b->info.size) ||
+	    !get_u64(v, "diff_size", &b->info.diff_size))
 		return bad_reply(e);
 	b->got = true;
 	return 0;
 }
 
-int unpacker_digest(struct arena *a, int in_fd, int out_fd, struct blob_info *ret, struct error *e)
+int unpacker_digest(struct arena *a, int in_fd, struct blob_info *ret, struct error *e)
 {
-	const int fds[] = { in_fd, out_fd };
 	struct blob_reply b = { .a = a };
 	struct json_out *o;
 	struct idmap m;
@@ -184,11 +181,8 @@ int unpacker_digest(struct arena *a, int in_fd, int out_fd, struct blob_info *re
 	if (!o)
 		return -1;
 	json_out_ki64(o, "in", UNPACKER_FIRST_FD);
-	if (out_fd >= 0)
-		json_out_ki64(o, "out", UNPACKER_FIRST_FD + 1);
 	json_out_object_end(o);
-	if (unpacker_run(a, json_out_finish(o, NULL), -1, fds, out_fd >= 0 ? 2 : 1, &m, on_blob, &b,
-			 e) < 0)
+	if (unpacker_run(a, json_out_finish(o, NULL), -1, &in_fd, 1, &m, on_blob, &b, e) < 0)
 		return -1;
 	if (!b.got)
 		return bad_reply(e);

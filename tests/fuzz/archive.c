@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena a = { 0 };
 	struct error e = { 0 };
-	struct stream_options so = { .copy_fd = -1, .max_out = 16 << 20, .max_ratio = 1000 };
+	struct stream_options so = { .max_out = 16 << 20, .max_ratio = 1000 };
 	struct stream_result sums;
 	struct tar_entry entry;
 	struct stream *s;

@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct extract_options eo = {
 		.userns = true, .single = true, .max_bytes = 64 << 20, .max_entries = 1000
 	};
-	struct stream_options so = { .copy_fd = -1, .max_out = 64 << 20, .max_ratio = 1000 };
+	struct stream_options so = { .max_out = 64 << 20, .max_ratio = 1000 };
 	struct extract_result result = { 0 };
 	struct stream_result sums;
 	struct stream *s;

@@ -2,6 +2,7 @@
 """Layers for the tests, and the trees that they become.
 
   layers.py make DIR            the odd layers, DIR/<case>-<n>.tar, and the bad ones, DIR/bad/<case>.tar
+  layers.py layer FILE          one layer of the list of entries that standard input has, in d(), f(), l() …
   layers.py oci DIR LAYER...    an OCI layout of one image, tag t
   layers.py list DIR [MAP]      one line an entry: type, mode, owner, mtime, content, links, attributes;
                                 MAP (INSIDE:OUTSIDE:COUNT,...) turns owners back into the image's
@@ -321,7 +322,7 @@ def names(layout, cache):
     with open(layout + "/index.json") as file:
         manifest = blob(json.load(file)["manifests"][0]["digest"])
     chain, seen, found = None, set(), []
-    for diff in blob(manifest["config"]["digest"])["rootfs"]["diff_ids"]:
+    for diff in (layer["digest"] for layer in manifest["layers"]):
         chain = diff if chain is None else "sha256:" + hashlib.sha256(
             f"{chain} {diff}".encode()).hexdigest()
         name = "diff-" + diff[7:27]
@@ -410,6 +411,8 @@ def main():
     command, args = sys.argv[1], sys.argv[2:]
     if command == "make":
         make(args[0])
+    elif command == "layer":
+        write(args[0], eval(sys.stdin.read(), globals()))  # pylint: disable=eval-used
     elif command == "oci":
         oci(args[0], args[1:])
     elif command == "names":

@@ -177,3 +177,110 @@ hostile_image() { # NAME [CONFIG]
 	rm -r "$dir"
 	IMAGE=docker-archive:$T/$name.tar
 }
+
+# --- images of hostile layers ----------------------------------------------------------------
+
+layers_py() { SENTINEL=$HOST python3 "$ROOT/tests/layers/layers.py" "$@"; }
+
+# A layer $T/FILE of the entries on standard input, a Python list of layers.py's d(), f(), l(), h()…
+layer() { # FILE
+	layers_py layer "$T/$1"
+}
+
+# An OCI layout $T/NAME, tag t, of layers in $T, bottom first. Without further names: of NAME-*.tar.
+layers_image() { # NAME [LAYER…]
+	local name=$1
+	shift
+	[ $# -gt 0 ] || set -- "$name"-*.tar
+	rm -rf "${T:?}/$name"
+	(cd "$T" && layers_py oci "$name" "$@")
+}
+
+# The bundle that WHO's unpack makes goes where WHO may write.
+bundle_dir() {
+	case $WHO in
+	user) echo "$TEST_HOME/sec-bundle" ;;
+	*) echo "$T/sec-bundle" ;;
+	esac
+}
+
+# WHO unpacks image NAME: $status, $T/out and $T/err; the tree is $ROOTFS until the next one.
+unpack() { # NAME [VARIABLE=VALUE…]
+	local name=$1 bundle
+	shift
+	bundle=$(bundle_dir)
+	unpack_clean
+	ROOTFS=$bundle/rootfs
+	status=0
+	MRUN_VARIABLES=("$@")
+	mv_ unpack "oci:$T/$name:t" "$bundle" >"$T/out" 2>"$T/err" || status=$?
+	cat "$T/err"
+}
+
+unpack_clean() {
+	local bundle
+	bundle=$(bundle_dir)
+	rm -rf "$bundle" 2>/dev/null || as_user unshare -r --map-auto rm -rf "$bundle"
+}
+
+# mrun as WHO with MRUN_VARIABLES in its environment.
+mv_() {
+	case $WHO in
+	user) as_user env "${MRUN_VARIABLES[@]}" "$MRUN" "$@" ;;
+	*) env "${MRUN_VARIABLES[@]}" "$MRUN" "$@" ;;
+	esac
+}
+
+# The same image as a container's root: $status is its (127: all layers were taken, and the program is
+# missing).
+run_layers() { # NAME [VARIABLE=VALUE…]
+	local name=$1
+	shift
+	status=0
+	MRUN_VARIABLES=("$@")
+	mv_ "oci:$T/$name:t" /no-such-program >"$T/out" 2>"$T/err" || status=$?
+	cat "$T/err"
+}
+
+# Image NAME is refused for a reason that matches PATTERN, unpacked or run, and nothing of it stays.
+refuses() { # NAME PATTERN [VARIABLE=VALUE…]
+	local name=$1 pattern=$2 way
+	shift 2
+	for way in unpack run_layers; do
+		$way "$name" "$@"
+		[ "$status" -eq 125 ] || { echo "$way: exit code $status"; return 1; }
+		[ "$(grep -vc '^hint: ' "$T/err")" -eq 1 ] || { echo "not one line"; return 1; }
+		grep -qE -- "$pattern" "$T/err" || { echo "$way: not: $pattern"; return 1; }
+		sentinel_same
+		nothing_unpacked
+	done
+}
+
+# Image NAME is taken, in each of the forms that mrun has it: as an overlay's layers, as a copy, and as
+# the tree $ROOTFS.
+takes() { # NAME
+	run_layers "$1"
+	[ "$status" -eq 127 ]
+	sentinel_same
+	run_layers "$1" MRUN_STORAGE_DRIVER=copy
+	[ "$status" -eq 127 ]
+	sentinel_same
+	unpack "$1"
+	[ "$status" -eq 0 ]
+	sentinel_same
+}
+
+cache_dir() {
+	case $WHO in
+	user) echo "$TEST_HOME/.cache/mrun/layers" ;;
+	*) echo "$XDG_CACHE_HOME/mrun/layers" ;;
+	esac
+}
+
+nothing_unpacked() {
+	[ ! -e "$(bundle_dir)" ] || { echo "the bundle stayed"; return 1; }
+	[ ! -d "$(cache_dir)" ] || [ -z "$(find "$(cache_dir)" -mindepth 2 -maxdepth 2 -name '*-*')" ] || {
+		find "$(cache_dir)" -maxdepth 2
+		return 1
+	}
+}
