@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "oci/base/str.h"
+
 const char *err_text(int errnum)
 {
 	static _Thread_local char buf[128];
@@ -23,13 +25,6 @@ const char *err_text(int errnum)
 	return buf;
 }
 
-static void clean(char *s)
-{
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			*s = '?';
-}
-
 int err_sys(struct error *e, int errnum, const char *fmt, ...)
 {
 	va_list ap;
@@ -42,7 +37,7 @@ int err_sys(struct error *e, int errnum, const char *fmt, ...)
 	va_end(ap);
 	n = strlen(e->msg);
 	snprintf(e->msg + n, sizeof(e->msg) - n, ": %s", err_text(errnum));
-	clean(e->msg);
+	str_plain(e->msg);
 	return -1;
 }
 
@@ -55,7 +50,7 @@ int err_msg(struct error *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
 	va_end(ap);
-	clean(e->msg);
+	str_plain(e->msg);
 	return -1;
 }
 
@@ -68,7 +63,7 @@ int err_wrap(struct error *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(front, sizeof(front), fmt, ap);
 	va_end(ap);
-	clean(front);
+	str_plain(front);
 	n = strlen(front);
 	room = sizeof(e->msg) - n - 3;
 	if (strlen(e->msg) > room)
@@ -88,7 +83,7 @@ int err_hint(struct error *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e->hint, sizeof(e->hint), fmt, ap);
 	va_end(ap);
-	clean(e->hint);
+	str_plain(e->hint);
 	return -1;
 }
 

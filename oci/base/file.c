@@ -253,77 +253,121 @@ check : {
 }
 }
 
-/* Empties the directory FD (which is consumed); DEV is the file system it must stay in. */
-static int remove_children(int fd, dev_t dev, unsigned depth, const char *name, struct error *e)
+/* A tree that is being removed. Who made it may have nested it a hundred thousand levels deep:
+ * below DEPTH_MAX a directory is moved up to the top first, so that neither descriptors nor the
+ * stack run out. */
+#define DEPTH_MAX 64
+struct removal {
+	int top;
+	dev_t dev; /* the file system it must stay in */
+};
+
+static int empty_dir(const struct removal *r, int fd, unsigned depth, unsigned *moved,
+		     const char *name, struct error *e);
+
+static int open_to_empty(int fd, const char *name)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int sub = openat(fd, name, flags);
+
+	if (sub < 0 && errno == EACCES && fchmodat(fd, name, 0700, 0) == 0)
+		sub = openat(fd, name, flags);
+	return sub;
+}
+
+/* Under a name that is free, or an empty directory's. */
+static int move_to_top(const struct removal *r, int fd, const char *name, unsigned *moved)
+{
+	char to[32];
+
+	do {
+		snprintf(to, sizeof(to), "deep-%u", (*moved)++);
+		if (renameat(fd, name, r->top, to) == 0)
+			return 0;
+	} while (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR);
+	return -1;
+}
+
+static int remove_entry(const struct removal *r, int fd, unsigned depth, unsigned *moved,
+			const char *in, const char *name, struct error *e)
+{
+	struct stat st;
+	int sub;
+
+	if (unlinkat(fd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return err_sys(e, errno, "remove %s/%s", in, name);
+	sub = open_to_empty(fd, name);
+	if (sub < 0)
+		return err_sys(e, errno, "open %s/%s", in, name);
+	if (fstat(sub, &st) < 0 || st.st_dev != r->dev) {
+		close(sub);
+		return err_sys(e, EXDEV, "remove %s/%s", in, name);
+	}
+	if ((st.st_mode & 0300) != 0300)
+		fchmod(sub, 0700);
+	if (depth == DEPTH_MAX) {
+		close(sub);
+		return move_to_top(r, fd, name, moved) < 0
+			       ? err_sys(e, errno, "move %s/%s up", in, name)
+			       : 0;
+	}
+	if (empty_dir(r, sub, depth + 1, moved, name, e) < 0)
+		return -1;
+	if (unlinkat(fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_sys(e, errno, "remove %s/%s", in, name);
+	return 0;
+}
+
+/* Empties the directory FD, which is consumed. */
+static int empty_dir(const struct removal *r, int fd, unsigned depth, unsigned *moved,
+		     const char *name, struct error *e)
 {
 	DIR *d = fdopendir(fd);
 	struct dirent *de;
-	int r = 0;
+	int ret = 0;
 
 	if (!d) {
 		err_sys(e, errno, "open %s", name);
 		close(fd);
 		return -1;
 	}
-	while (r == 0 && (de = readdir(d))) {
-		struct stat st;
-		int sub;
-
-		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
-			continue;
-		if (unlinkat(fd, de->d_name, 0) == 0 || errno == ENOENT)
-			continue;
-		if (errno != EISDIR && errno != EPERM) {
-			r = err_sys(e, errno, "remove %s/%s", name, de->d_name);
-			break;
-		}
-		sub = openat(fd, de->d_name,
-			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-		if (sub < 0 && errno == EACCES && fchmodat(fd, de->d_name, 0700, 0) == 0)
-			sub = openat(fd, de->d_name,
-				     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-		if (sub < 0) {
-			r = err_sys(e, errno, "open %s/%s", name, de->d_name);
-			break;
-		}
-		if (fstat(sub, &st) < 0 || st.st_dev != dev || depth > 4000) {
-			close(sub);
-			r = err_sys(e, EXDEV, "remove %s/%s", name, de->d_name);
-			break;
-		}
-		if (!(st.st_mode & 0200) || !(st.st_mode & 0100))
-			fchmod(sub, 0700);
-		r = remove_children(sub, dev, depth + 1, de->d_name, e);
-		if (r == 0 && unlinkat(fd, de->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-			r = err_sys(e, errno, "remove %s/%s", name, de->d_name);
-	}
+	while (ret == 0 && (de = readdir(d)))
+		if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0)
+			ret = remove_entry(r, fd, depth, moved, name, de->d_name, e);
 	closedir(d);
-	return r;
+	return ret;
 }
 
 int file_remove_tree(int dirfd, const char *path, struct error *e)
 {
+	_cleanup_fd_ int top = -1;
+	struct removal r;
+	unsigned moved = 0, before;
 	struct stat st;
-	int fd;
 
 	if (unlinkat(dirfd, path, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return err_sys(e, errno, "remove %s", path);
-	fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && errno == EACCES && fchmodat(dirfd, path, 0700, 0) == 0)
-		fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
+	top = open_to_empty(dirfd, path);
+	if (top < 0)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "remove %s", path);
-	if (fstat(fd, &st) < 0) {
-		err_sys(e, errno, "stat %s", path);
-		close(fd);
-		return -1;
-	}
+	if (fstat(top, &st) < 0)
+		return err_sys(e, errno, "stat %s", path);
 	if ((st.st_mode & 0300) != 0300)
-		fchmod(fd, 0700);
-	if (remove_children(fd, st.st_dev, 0, path, e) < 0)
-		return -1;
+		fchmod(top, 0700);
+	r = (struct removal){ .top = top, .dev = st.st_dev };
+	do {
+		int fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		before = moved;
+		if (fd < 0)
+			return err_sys(e, errno, "open %s", path);
+		if (empty_dir(&r, fd, 0, &moved, path, e) < 0)
+			return -1;
+	} while (moved != before);
 	if (unlinkat(dirfd, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return err_sys(e, errno, "remove %s", path);
 	return 0;

@@ -225,27 +225,27 @@ static int make_last(int rootfd, char *path, bool dir, mode_t mode)
 	return openat(parent, slash + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC | (dir ? O_DIRECTORY : 0));
 }
 
-static int make_path(int rootfd, const char *path, bool dir, mode_t mode, int links, bool *made,
+static int make_path(int rootfd, const char *path, bool dir, mode_t mode, int links, size_t *made,
 		     struct error *e)
 {
 	char buf[PATH_MAX], target[PATH_MAX];
 	size_t len = strlen(path), i = 0;
 	int fd = path_try_open_in_root(rootfd, path, O_PATH | (dir ? O_DIRECTORY : 0), 0);
 
-	*made = false;
 	if (fd >= 0)
 		return fd;
 	if (fd != -ENOENT)
 		return err_sys(e, -fd, "open %s in the container's root", path);
-	*made = true;
 	if (len >= sizeof(buf) || links > MAX_LINKS)
 		return err_sys(e, links > MAX_LINKS ? ELOOP : ENAMETOOLONG, "make %s", path);
 	memcpy(buf, path, len + 1);
 	while (len > 1 && buf[len - 1] == '/')
 		buf[--len] = 0;
 	fd = make_last(rootfd, buf, dir, mode);
-	if (fd >= 0)
+	if (fd >= 0) {
+		++*made;
 		return fd;
+	}
 	while (i < len) {
 		size_t end;
 		bool last;
@@ -268,6 +268,7 @@ static int make_path(int rootfd, const char *path, bool dir, mode_t mode, int li
 			r = make_one(rootfd, buf, dir || !last, last ? mode : 0755);
 			if (r < 0)
 				return err_sys(e, -r, "make %s in the container's root", buf);
+			++*made;
 			fd = path_try_open_in_root(rootfd, buf, O_PATH, 0);
 		}
 		if (fd < 0)
@@ -283,20 +284,31 @@ static int make_path(int rootfd, const char *path, bool dir, mode_t mode, int li
 
 int path_mkdirs_in_root(int rootfd, const char *path, mode_t mode, struct error *e)
 {
-	bool made;
+	size_t made = 0;
 
 	return make_path(rootfd, path, true, mode, 0, &made, e);
+}
+
+int path_mkdirs_counted_in_root(int rootfd, const char *path, mode_t mode, size_t *ret_made,
+				struct error *e)
+{
+	*ret_made = 0;
+	return make_path(rootfd, path, true, mode, 0, ret_made, e);
 }
 
 int path_make_dir_in_root(int rootfd, const char *path, mode_t mode, bool *ret_made,
 			  struct error *e)
 {
-	return make_path(rootfd, path, true, mode, 0, ret_made, e);
+	size_t made = 0;
+	int fd = make_path(rootfd, path, true, mode, 0, &made, e);
+
+	*ret_made = made > 0;
+	return fd;
 }
 
 int path_mkfile_in_root(int rootfd, const char *path, mode_t mode, struct error *e)
 {
-	bool made;
+	size_t made = 0;
 
 	return make_path(rootfd, path, false, mode, 0, &made, e);
 }

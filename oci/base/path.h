@@ -24,6 +24,9 @@ int path_try_open_in_root(int rootfd, const char *path, int flags, mode_t mode);
 /* Makes PATH and its missing parents as directories of MODE below ROOTFD, following links inside
  * the root (a dangling link's target is made as well), and returns an O_PATH descriptor of it. */
 int path_mkdirs_in_root(int rootfd, const char *path, mode_t mode, struct error *e);
+/* The same, and says in *ret_made how many directories were missing. */
+int path_mkdirs_counted_in_root(int rootfd, const char *path, mode_t mode, size_t *ret_made,
+				struct error *e);
 /* The same, and says in *ret_made whether it was missing. */
 int path_make_dir_in_root(int rootfd, const char *path, mode_t mode, bool *ret_made,
 			  struct error *e);

@@ -3,6 +3,18 @@
 
 #include <stdlib.h>
 
+void str_plain(char *s)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s, next = (unsigned char)s[1];
+
+		if (c < 0x20 || c == 0x7f)
+			*s = '?';
+		else if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+			*s++ = '?', *s = '?';
+	}
+}
+
 bool str_has_suffix(const char *s, const char *suffix)
 {
 	size_t n = strlen(s), m = strlen(suffix);

@@ -18,6 +18,9 @@ static inline bool str_has_prefix(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 bool str_has_suffix(const char *s, const char *suffix);
+/* Replaces control characters, C1's in UTF-8 as well, by question marks: what came in with an image
+ * must not drive the terminal. In place. */
+void str_plain(char *s);
 
 /* Decimal digits only (no sign, space, or +), the whole string, within [0, max]. False otherwise.
  */

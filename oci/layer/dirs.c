@@ -142,50 +142,117 @@ int dirs_flush(struct extractor *x, struct error *e)
 	return r;
 }
 
+/* The deepest directory on the way to PATH that is there; *ret_len: how much of PATH it is. Found
+ * by halving: an entry may have two thousand parents. */
+static struct dir *deepest(struct extractor *x, const char *path, size_t *ret_len, struct error *e)
+{
+	size_t low = 0, high = strlen(path);
+	char buf[PATH_MAX];
+	struct dir *d;
+	int err;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int fd;
+
+		/* A component's end in (low, high), if there is one. */
+		while (mid > low && path[mid] != '/')
+			mid--;
+		if (mid == low) {
+			mid = low + (high - low) / 2;
+			while (mid < high && (path[mid] != '/' || mid == low))
+				mid++;
+			if (mid == high)
+				break;
+		}
+		memcpy(buf, path, mid);
+		buf[mid] = 0;
+		fd = path_try_open_in_root(x->o.root_fd, buf, O_PATH | O_DIRECTORY, 0);
+		if (fd >= 0) {
+			close(fd);
+			low = mid;
+		} else if (fd == -ENOENT) {
+			high = mid;
+		} else {
+			err_sys(e, -fd, "open directory /%s", buf);
+			return NULL;
+		}
+	}
+	memcpy(buf, path, low);
+	buf[low] = 0;
+	*ret_len = low;
+	d = dirs_get(x, buf, &err);
+	if (!d)
+		err_sys(e, err, "open directory /%s", buf);
+	return d;
+}
+
+int dirs_count(struct extractor *x, size_t made, struct error *e)
+{
+	x->r.entries += made;
+	if (x->r.entries <= x->o.max_entries)
+		return 0;
+	err_msg(e, "more than the %llu entries allowed in a layer",
+		(unsigned long long)x->o.max_entries);
+	return err_hint(e, "if you trust the image, raise MRUN_UNPACK_MAX_ENTRIES (for example to "
+			   "20000000)");
+}
+
+/* NAME in D, which is missing there, or a link to what is missing: PATH then says it all. */
+static int make_one(struct extractor *x, const struct dir *d, const char *name, const char *path,
+		    struct error *e)
+{
+	size_t made;
+	int fd;
+
+	if (mkdirat(d->fd, name, 0755) == 0) {
+		fd = openat(d->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (dirs_count(x, 1, e) == 0)
+			return fd < 0 ? err_sys(e, errno, "open directory /%s", path) : fd;
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	if (errno != EEXIST)
+		return err_sys(e, errno, "make directory /%s", path);
+	fd = path_mkdirs_counted_in_root(x->o.root_fd, path, 0755, &made, e);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return dirs_count(x, made, e) < 0
+		       ? -1
+		       : path_open_in_root(x->o.root_fd, path, O_RDONLY | O_DIRECTORY, 0, e);
+}
+
 struct dir *dirs_make(struct extractor *x, const char *path, struct error *e)
 {
 	static const struct timespec epoch[2];
+	size_t have, full = strlen(path);
+	struct dir *d = deepest(x, path, &have, e);
 	char buf[PATH_MAX];
-	size_t have = strlen(path), full = have;
-	struct dir *d;
-	int err, fd;
 
-	memcpy(buf, path, full + 1);
-	/* The deepest one that is there gets its times back later. */
-	for (;;) {
-		d = dirs_get(x, buf, &err);
-		if (d)
-			break;
-		if (err != ENOENT || have == 0) {
-			err_sys(e, err, "open directory /%s", path);
-			return NULL;
-		}
-		while (have > 0 && buf[--have] != '/')
-			;
-		buf[have] = 0;
-	}
-	d->dirty = true;
-	fd = path_mkdirs_in_root(x->o.root_fd, path, 0755, e);
-	if (fd < 0)
+	if (!d)
 		return NULL;
-	close(fd);
-	for (size_t i = have; i < full; i++) {
+	/* It gets its times back later. */
+	d->dirty = true;
+	while (have < full) {
+		size_t start = have + (path[have] == '/'), end = start + strcspn(path + start, "/");
 		struct stat st;
-		size_t end = i + (path[i] == '/');
+		int fd;
 
-		end += strcspn(path + end, "/");
 		memcpy(buf, path, end);
 		buf[end] = 0;
-		fd = path_try_open_in_root(x->o.root_fd, buf, O_RDONLY | O_DIRECTORY, 0);
-		if (fd < 0 || fstat(fd, &st) < 0 || (!x->o.single && fchown(fd, 0, 0) < 0) ||
+		fd = make_one(x, d, buf + start, buf, e);
+		if (fd < 0)
+			return NULL;
+		if (fstat(fd, &st) < 0 || (!x->o.single && fchown(fd, 0, 0) < 0) ||
 		    fchmod(fd, 0755) < 0) {
-			err_sys(e, fd < 0 ? -fd : errno, "make directory /%s", buf);
-			if (fd >= 0)
-				close(fd);
+			err_sys(e, errno, "make directory /%s", buf);
+			close(fd);
 			return NULL;
 		}
 		d = dirs_put(x, buf, fd, &st, epoch);
-		i = end - 1;
+		have = end;
 	}
 	return d;
 }

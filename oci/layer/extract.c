@@ -310,12 +310,8 @@ static int apply_all(struct extractor *x, struct error *e)
 	int r;
 
 	while ((r = tar_next(x->tar, &entry, e)) > 0) {
-		if (++x->r.entries > x->o.max_entries) {
-			err_msg(e, "more than the %llu entries allowed in a layer",
-				(unsigned long long)x->o.max_entries);
-			return err_hint(e, "if you trust the image, raise "
-					   "MRUN_UNPACK_MAX_ENTRIES (for example to 20000000)");
-		}
+		if (dirs_count(x, 1, e) < 0)
+			return -1;
 		r = apply(x, &entry, e);
 		if (r < 0)
 			return err_wrap(e, "entry %s", tar_quote(x->a, entry.name));

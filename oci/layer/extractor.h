@@ -49,6 +49,9 @@ struct dir *dirs_put(struct extractor *x, const char *path, int fd, const struct
 /* Makes the directory at PATH and the missing ones above it: root's, 0755, of the epoch. NULL with
  * the error set. */
 struct dir *dirs_make(struct extractor *x, const char *path, struct error *e);
+/* MADE more entries, of the archive or directories that it only implies: an error above the limit.
+ */
+int dirs_count(struct extractor *x, size_t made, struct error *e);
 /* Sets the times and forgets all. Before anything is removed that a path may lead through. */
 int dirs_flush(struct extractor *x, struct error *e);
 /* Whether a default ACL or the group would be inherited below FD. */

@@ -223,6 +223,7 @@ static const int file_calls[] = {
 	SCMP_SYS(getdents64), SCMP_SYS(fcntl),	     SCMP_SYS(fcntl64),
 	SCMP_SYS(fchdir),     SCMP_SYS(fsetxattr),   SCMP_SYS(lsetxattr),
 	SCMP_SYS(fgetxattr),  SCMP_SYS(flistxattr),  SCMP_SYS(fremovexattr),
+	SCMP_SYS(renameat),   SCMP_SYS(renameat2),
 };
 
 int confine_filter(bool files, struct error *e)

@@ -164,13 +164,6 @@ static char *unescape(struct arena *a, const char *s)
 
 /* --- tables ---------------------------------------------------------------------------------- */
 
-static void clean(char *s)
-{
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			*s = '?';
-}
-
 /* Columns, not bytes: UTF-8's continuation bytes take none. */
 static size_t width(const char *s)
 {
@@ -218,7 +211,7 @@ static int print_table(struct arena *a, const char *tmpl, const struct format_he
 				text = format_expand(a, columns[c], rows[r - 1], e);
 				if (!text)
 					return -1;
-				clean(text);
+				str_plain(text);
 				*cell = text;
 			}
 			w = width(*cell) + CELL_GAP;

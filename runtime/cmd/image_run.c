@@ -59,11 +59,15 @@ struct run {
 
 static void say_warnings(const struct run *r)
 {
-	for (size_t i = 0; i < r->warnings.n; i++)
+	for (size_t i = 0; i < r->warnings.n; i++) {
+		char *text = arena_strdup(r->a, r->warnings.items[i]);
+
+		str_plain(text);
 		if (r->stays)
-			detached_warn(&r->detached, r->warnings.items[i]);
+			detached_warn(&r->detached, text);
 		else
-			fprintf(stderr, "mrun: %s\n", r->warnings.items[i]);
+			fprintf(stderr, "mrun: %s\n", text);
+	}
 }
 
 static int make_id(struct arena *a, char **ret, struct error *e)

@@ -195,8 +195,12 @@ int cmd_unpack(struct cmd_context *c, int argc, char **argv, struct error *e)
 	}
 	if (r == 0 && b.userns && b.ids.single && b.ids.lost)
 		strlist_add(c->arena, &warnings, b.ids.lost);
-	for (size_t i = 0; i < warnings.n; i++)
-		fprintf(stderr, "mrun: %s\n", warnings.items[i]);
+	for (size_t i = 0; i < warnings.n; i++) {
+		char *text = arena_strdup(c->arena, warnings.items[i]);
+
+		str_plain(text);
+		fprintf(stderr, "mrun: %s\n", text);
+	}
 	release(&b);
 	return r;
 }
