@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <string.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -21,8 +22,15 @@ static bool is_ignored(const char *name)
 
 static bool is_dropped(const struct extractor *x, const char *name)
 {
-	return str_has_prefix(name, "user.overlay.") || str_has_prefix(name, "trusted.overlay.") ||
-	       (x->o.userns && str_has_prefix(name, "trusted."));
+	/* The last two are fuse-overlayfs's. */
+	static const char *const prefixes[] = { "user.overlay.", "trusted.overlay.",
+						"user.fuseoverlayfs.",
+						"user.containers.override_stat" };
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (str_has_prefix(name, prefixes[i]))
+			return true;
+	return x->o.userns && str_has_prefix(name, "trusted.");
 }
 
 /* Sets the entry's attributes on FD, or on NAME in the current directory when FD is -1. */
@@ -30,9 +38,17 @@ static int set_xattrs(struct extractor *x, int fd, const char *name, struct erro
 {
 	const char *key;
 	const void *value;
-	size_t len;
+	size_t len, names = 0;
 
 	while (tar_xattr(x->tar, &key, &value, &len)) {
+		/* More than listxattr(2) can tell; some file systems look for each among all. */
+		names += strlen(key) + 1;
+		if (names > XATTR_LIST_MAX)
+			return err_msg(
+				e,
+				"more than the %d bytes of names of extended attributes that "
+				"a file can have",
+				XATTR_LIST_MAX);
 		if (is_ignored(key))
 			continue;
 		if (is_dropped(x, key)) {

@@ -24,7 +24,10 @@ int mount(const char *source, const char *target, const char *type, unsigned lon
 int umount2(const char *target, int flags);
 
 #define MEMORY_LIMIT (1536ull << 20) /* a zstd window of 128 MiB, buffers, thread stacks, names */
-#define CPU_LIMIT 7200		     /* seconds */
+#define NAMESPACES                                                                     \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
+	 CLONE_NEWPID | CLONE_NEWNET)
+#define CPU_LIMIT 7200 /* seconds */
 
 static int set_limit(__rlimit_resource_t what, uint64_t value, struct error *e)
 {
@@ -245,10 +248,12 @@ int confine_filter(bool files, struct error *e)
 	if (r == 0)
 		r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
 				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	/* Threads, but no processes. clone3's flags cannot be seen: glibc then takes clone. */
+	/* Threads, but no processes, and none in namespaces of its own. clone3's flags cannot be
+	 * seen: glibc then takes clone. */
 	if (r == 0)
-		r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-				     SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+		r = seccomp_rule_add(
+			c, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+			SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | NAMESPACES, CLONE_THREAD));
 	if (r == 0)
 		r = seccomp_rule_add(c, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 #ifndef __SANITIZE_ADDRESS__

@@ -57,6 +57,8 @@ struct bundle {
 
 static int make_directories(struct bundle *b, struct error *e)
 {
+	struct stat st;
+
 	/* The image's setuid programs are not for other users of the machine (CVE-2024-25621). Root
 	 * of a user namespace that is not ours must get through. */
 	b->made_dir = mkdir(b->dir, b->userns && geteuid() == 0 ? 0711 : 0700) == 0;
@@ -65,6 +67,10 @@ static int make_directories(struct bundle *b, struct error *e)
 	b->dir_fd = open(b->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (b->dir_fd < 0)
 		return err_sys(e, errno, "open the directory %s", b->dir);
+	if (!b->made_dir && fstat(b->dir_fd, &st) == 0 && (st.st_mode & S_IWOTH)) {
+		err_msg(e, "%s: everybody may write to it, and change what is unpacked", b->dir);
+		return err_hint(e, "chmod o-w it, or give a directory that is not there yet");
+	}
 	if (faccessat(b->dir_fd, "config.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return err_msg(e, "%s has a config.json already", b->dir);
 	b->made_rootfs = mkdirat(b->dir_fd, "rootfs", 0755) == 0;

@@ -246,6 +246,7 @@ run_layers() { # NAME [VARIABLE=VALUE…]
 refuses() { # NAME PATTERN [VARIABLE=VALUE…]
 	local name=$1 pattern=$2 way
 	shift 2
+	cache_list >"$T/.cached"
 	for way in unpack run_layers; do
 		$way "$name" "$@"
 		[ "$status" -eq 125 ] || { echo "$way: exit code $status"; return 1; }
@@ -277,10 +278,13 @@ cache_dir() {
 	esac
 }
 
+cache_list() {
+	[ ! -d "$(cache_dir)" ] || find "$(cache_dir)" -mindepth 2 -maxdepth 2 -name '*-*' | sort
+}
+
+# No bundle, and in the cache what was there when refuses() began.
 nothing_unpacked() {
 	[ ! -e "$(bundle_dir)" ] || { echo "the bundle stayed"; return 1; }
-	[ ! -d "$(cache_dir)" ] || [ -z "$(find "$(cache_dir)" -mindepth 2 -maxdepth 2 -name '*-*')" ] || {
-		find "$(cache_dir)" -maxdepth 2
-		return 1
-	}
+	[ -e "$T/.cached" ] || : >"$T/.cached"
+	cache_list | diff "$T/.cached" - >&2
 }
