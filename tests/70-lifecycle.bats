@@ -325,19 +325,19 @@ sh_bundle() { # SCRIPT [JQ]
 
 @test "rootless on cgroup v2 without a cgroup of its own: it runs, and the hierarchy is not to be written to" {
 	need_root
-	mkdir "$TEST_HOME/b"
-	alpine_rootfs "$TEST_HOME/b/rootfs"
-	chown -R "$TEST_USER:" "$TEST_HOME/b"
-	as_user sh -c "cd b && '$MRUN' spec --rootless"
+	mkdir "$TEST_HOME/v2"
+	alpine_rootfs "$TEST_HOME/v2/rootfs"
+	chown -R "$TEST_USER:" "$TEST_HOME/v2"
+	as_user sh -c "cd v2 && '$MRUN' spec --rootless"
 	# The last mount is as runc 1.1 writes it there.
 	jq '.process.terminal = false | .process.args = ["sh", "-c", "mkdir /sys/fs/cgroup/x 2>/dev/null; echo $?"] |
 		.mounts += [{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup",
 			options: ["nosuid", "noexec", "nodev", "relatime", "ro"]}]' \
-		"$TEST_HOME/b/config.json" >c && cat c >"$TEST_HOME/b/config.json"
+		"$TEST_HOME/v2/config.json" >c && cat c >"$TEST_HOME/v2/config.json"
 	export -f as_user lib_as
 	run -0 --separate-stderr unshare -m --propagation private bash -c '
 		umount -l /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit 77
-		as_user "$0" run -b "$1" "$2"' "$MRUN" "$TEST_HOME/b" "$ID"
+		as_user "$0" run -b "$1" "$2"' "$MRUN" "$TEST_HOME/v2" "$ID"
 	[ "$output" = 1 ]
 	[ -z "$stderr" ]
 }

@@ -121,6 +121,10 @@ with() { # MEMBERS
 			text=$(jq '.linux.namespaces += [{type: "network"}]' <<<"$text")
 			;;
 		esac
+		# A terminal is mounted on /dev/console: not on the host's.
+		text=$(jq 'if .process.terminal and .linux and all(.linux.namespaces[]?; .type != "mount")
+			then .linux.namespaces += [{type: "mount"}] else . end' <<<"$text")
+		[ -e /sys/fs/selinux/enforce ] || text=$(jq 'del(.linux.mountLabel?)' <<<"$text")
 		says "$text" "root.path: " "${terminal[@]}"
 	done
 	# And as they stand, where mrun refuses them, it says what it is that is missing or too old.

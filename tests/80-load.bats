@@ -239,9 +239,9 @@ held() {
 # --- a disk that is full, or read-only ---------------------------------------------------------
 
 # A tmpfs at $T/disk for the variable, and everything else elsewhere.
-disk() { # VARIABLE
+disk() { # VARIABLE [SIZE INODES]
 	mkdir -p disk
-	mount -t tmpfs -o size=8m,nr_inodes=400,mode=700 mrun-test disk
+	mount -t tmpfs -o "size=${2:-8m},nr_inodes=${3:-400},mode=700" mrun-test disk
 	export "$1=$T/disk"
 }
 
@@ -326,7 +326,7 @@ each_way() { # FUNCTION
 
 @test "a full disk: the cache, when an image is run" {
 	need_root
-	disk XDG_CACHE_HOME
+	disk XDG_CACHE_HOME 64m 3000 # an Alpine unpacked
 	runs() {
 		leave "$@"
 		full_or_fine "$MRUN" $I
@@ -382,7 +382,7 @@ each_way() { # FUNCTION
 
 @test "a full disk: a detached container's log does not stop it" {
 	need_root
-	disk XDG_CACHE_HOME
+	disk XDG_CACHE_HOME 64m 3000 # an Alpine unpacked
 	"$MRUN" $I >/dev/null
 	leave pages 60
 	"$MRUN" -d --name "$P" $I sh -c 'i=0; while [ $i -lt 60000 ]; do echo "line $i of many that fill the disk"; i=$((i + 1)); done; exit 9' \
