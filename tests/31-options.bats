@@ -215,7 +215,7 @@ own_dir() {
 	"$MRUN" --name twice $I sleep 30 &
 	pid=$!
 	for _ in {1..200}; do
-		"$MRUN" list -q | grep -qx twice && break
+		[ "$("$MRUN" state twice 2>/dev/null | jq -r .status)" = running ] && break
 		sleep 0.1
 	done
 	run -125 "$MRUN" --name twice $I true

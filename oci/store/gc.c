@@ -24,9 +24,13 @@ struct walk {
 	bool lenient;
 };
 
-static bool exists(const struct store *s, const char *digest)
+/* 1: there; 0: not. What cannot be looked at is neither: taken for missing, it would make garbage
+ * of all that it refers to. */
+static int exists(const struct store *s, const char *digest, struct error *e)
 {
-	return faccessat(s->blobs, digest_hex(digest), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (faccessat(s->blobs, digest_hex(digest), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : err_sys(e, errno, "look for blob %s", digest);
 }
 
 static int walk_document(struct walk *w, const struct oci_descriptor *d, int depth,
@@ -65,8 +69,12 @@ static int walk_document(struct walk *w, const struct oci_descriptor *d, int dep
 	int r = 0;
 
 	strlist_add(w->a, &w->found, d->digest);
-	if (depth > MAX_NESTING || !exists(w->s, d->digest))
+	if (depth > MAX_NESTING)
 		return 0;
+	r = exists(w->s, d->digest, e);
+	if (r <= 0)
+		return w->lenient ? 0 : r;
+	r = 0;
 	if (store_read_blob(w->a, w->s, d, "manifest", &text, &len, e) < 0)
 		return w->lenient ? 0 : -1;
 	doc = json_parse(w->a, text, len, d->digest, e);

@@ -113,8 +113,13 @@ static int find_namespaces(struct exec *x, struct error *e)
 
 		snprintf(own, sizeof(own), "self/ns/%s", files[i].file);
 		snprintf(theirs, sizeof(theirs), "%d/ns/%s", (int)p->init, files[i].file);
-		if (fstatat(p->proc, own, &a, 0) < 0)
-			continue; /* this kernel does not have them */
+		/* This kernel does not have them. Whatever else it is, going on would be to run the
+		 * program in the host's. */
+		if (fstatat(p->proc, own, &a, 0) < 0) {
+			if (errno == ENOENT)
+				continue;
+			return err_sys(e, errno, "look at our own %s namespace", files[i].file);
+		}
 		if (fstatat(p->proc, theirs, &b, 0) < 0) {
 			err_sys(e, errno, "look at the %s namespace of the container",
 				files[i].file);

@@ -56,31 +56,31 @@ struct process_plan {
 	gid_t gid;
 	gid_t *groups;
 	size_t groups_len;
-	bool setgroups_allowed; /* the user namespace lets us call setgroups(2) */
 	const char *user; /* docker's USER string, looked up in the container; NULL: uid/gid */
 	char *const *group_add;
-	bool set_home; /* HOME from the container's passwd unless env has it */
+	const char *session_keyring;	  /* NULL: keep the caller's */
+	const char *label_file;		  /* with label_late: below that /proc; NULL: no label */
+	const char *label_prefix, *label; /* and what is written there */
+	struct oci_personality *personality_spec;
+	struct oci_memory_policy *memory_policy_spec;
+	struct strlist warnings;  /* for the log */
+	uint64_t ambient_missing; /* process_drop(): capabilities that could not be raised */
 	mode_t umask;
-	bool no_new_privs, init;
-	bool existing_cwd;	     /* exec: a missing working directory is an error, not made */
-	const char *session_keyring; /* NULL: keep the caller's */
-	bool user_namespace;	     /* the container has one that is not ours */
-	bool parent_schedules;	/* process.scheduler is set from outside: a clone may reset it */
 	int personality;	/* -1: leave */
 	int preserve_fds;	/* descriptors from 3 on that stay open */
 	int shim_fd;		/* sealed memory file with the shim */
-	bool label_late;	/* the shim sets the label, through the container's /proc */
-	const char *label_file; /* then: the file below that /proc; NULL: no label */
-	const char *label_prefix, *label; /* and what is written there */
-	int label_proc;			  /* and that /proc */
-	struct oci_personality *personality_spec;
-	struct oci_memory_policy *memory_policy_spec;
+	int label_proc;		/* with label_late: the container's /proc */
+	int root_fd;		/* of the container's root, -1: to be opened */
+	bool setgroups_allowed; /* the user namespace lets us call setgroups(2) */
+	bool set_home;		/* HOME from the container's passwd unless env has it */
+	bool no_new_privs, init;
+	bool existing_cwd;     /* exec: a missing working directory is an error, not made */
+	bool user_namespace;   /* the container has one that is not ours */
+	bool parent_schedules; /* process.scheduler is set from outside: a clone may reset it */
+	bool label_late;       /* the shim sets the label, through the container's /proc */
 	/* What init.c knows, and exec.c does not, of the process that process_drop() works on. */
 	bool ids_are_zero, no_groups; /* all of its ids are 0; it has no supplementary groups */
-	int root_fd;		      /* of the container's root, -1: to be opened */
-	bool in_root;		      /* that is the working directory, and umask(2) is 022 */
-	struct strlist warnings;      /* for the log */
-	uint64_t ambient_missing;     /* process_drop(): capabilities that could not be raised */
+	bool in_root;		      /* root_fd is the working directory, and umask(2) is 022 */
 };
 
 struct init_plan {
