@@ -93,8 +93,13 @@ setting() { # CONTROLLER FILE
 	run -1 "$MRUN" delete "$ID"
 	"$MRUN" resume "$ID"
 	[ "$("$MRUN" state "$ID" | jq -r .status)" = running ]
-	for _ in {1..100}; do [ "$(cat b/rootfs/count)" = "$before" ] || break; sleep 0.1; done
-	[ "$(cat b/rootfs/count)" != "$before" ]
+	# (The file is empty for a moment each time, also when it was paused.)
+	for _ in {1..100}; do
+		now=$(cat b/rootfs/count)
+		[ "$now" = "$before" ] || break
+		sleep 0.1
+	done
+	[ "$now" != "$before" ]
 	# KILL reaches a paused one, too.
 	"$MRUN" pause "$ID"
 	stopped
