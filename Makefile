@@ -187,7 +187,7 @@ $(ATTACKS): $(BUILD)/tests/attack-%: tests/probe/attack-%.c
 # Makes each system call of a command fail once, or kills at it: by hand (tests/faults/sweep.c), the
 # suite does not call it yet.
 .PHONY: sweep
-sweep: $(BUILD)/tests/sweep
+sweep: $(BUILD)/tests/sweep ## build what makes system calls fail one by one (x86_64)
 $(BUILD)/tests/sweep: $(wildcard tests/faults/*.c tests/faults/*.h)
 	@mkdir -p $(dir $@)
 	$(say) TEST $@

@@ -5,7 +5,7 @@
  * Why: while execve(2) runs, /proc/self/exe is the program that calls it. Were that mrun, an image
  * whose entry point is /proc/self/exe, or a script with that interpreter, would run mrun's own
  * binary inside the container and, through /proc/PID/exe, could later write to it on the host
- * (CVE-2019-5736). With the shim it finds a kilobyte of sealed memory. Copying all of mrun to a
+ * (CVE-2019-5736). With the shim it finds two kilobytes of sealed memory. Copying all of mrun to a
  * memory file and executing it again would cost ten times as much.
  *
  * A process that enters a pid namespace in which others are already makes its last step with the
