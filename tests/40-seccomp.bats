@@ -73,6 +73,25 @@ image_probe() { # OPTION… -- ABI; the probe in an image's container
 	done
 }
 
+@test "a profile that forbids what mrun itself calls last: it starts, with its umask, or says why not" {
+	local nnp
+	for nnp in true false; do
+		bundle "$T/b" '.process.args = ["/bin/grep", "Umask", "/proc/self/status"] | .process.user.umask = 63 |
+			.process.noNewPrivileges = '$nnp' | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [
+				{names: ["close_range", "sendmsg", "sendto", "umask"], action: "SCMP_ACT_ERRNO", errnoRet: 1}]}'
+		start
+		[ "$output" = $'Umask:\t0077' ]
+		[ "$status" -eq 0 ]
+		jq '.process.args = ["not-there"]' "$T/b/config.json" >c && cp c "$T/b/config.json"
+		start
+		[ "$status" -eq 1 ]
+		[[ $output == *'exec: "not-there": executable file not found in $PATH'* ]]
+		run -1 "$MRUN" create --bundle "$T/b" "$ID"
+		[[ $output == *'"not-there": executable file not found'* ]]
+		rm -rf "$T/b"
+	done
+}
+
 @test "errno: EPERM without errnoRet" {
 	need_root
 	filtered '["/bin/mkdir", "/tmp/x"]' '{defaultAction: "SCMP_ACT_ALLOW",

@@ -344,6 +344,17 @@ static int check_proc(struct error *e)
 			: 0;
 }
 
+/* What a filter may forbid and nobody would look for in a profile. All descriptors go but the
+ * requested ones: the caller may have left some open (CVE-2024-21626). */
+static int settle_before_filter(const struct process_plan *p, struct error *e)
+{
+	if (!p->in_root || p->umask != 0022)
+		umask(p->umask);
+	if (syscall(SYS_close_range, 3U + (unsigned)p->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		return err_sys(e, errno, "close_range");
+	return 0;
+}
+
 int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const char **ret_path,
 		 struct error *e)
 {
@@ -360,7 +371,7 @@ int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const
 	in_cwd = enter_cwd(p, !p->existing_cwd, e) == 0;
 	if (!in_cwd && e->code != EACCES && e->code != EPERM)
 		return -1;
-	if (drop_bounding(p, &known, e) < 0)
+	if (drop_bounding(p, &known, e) < 0 || settle_before_filter(p, e) < 0)
 		return -1;
 	if (!p->no_new_privs && load_filter(p, ret_notify, e) < 0)
 		return -1;
@@ -374,12 +385,10 @@ int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const
 		return -1;
 	if (p->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "set no_new_privs");
-	if (p->no_new_privs && load_filter(p, ret_notify, e) < 0)
-		return -1;
-	if (!p->in_root || p->umask != 0022)
-		umask(p->umask);
 	*ret_path = find_program(a, p, e);
-	return *ret_path ? 0 : -1;
+	if (!*ret_path)
+		return -1;
+	return p->no_new_privs ? load_filter(p, ret_notify, e) : 0;
 }
 
 bool process_can_join(const struct process_plan *p, bool terminal)
@@ -435,9 +444,6 @@ int process_exec(struct arena *a, const struct process_plan *p, const char *path
 		argv[1] = arena_printf(a, "%d:%s:%s%s", p->label_proc, p->label_file,
 				       p->label_prefix, p->label);
 	memcpy(argv + 1 + label, p->args, n * sizeof(char *));
-	/* Everything else goes: the caller may have left descriptors open (CVE-2024-21626). */
-	if (syscall(SYS_close_range, 3U + (unsigned)p->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
-		return err_sys(e, errno, "close_range");
 	fcntl(call->report_fd, F_SETFD, 0);
 	if (call->join) {
 		fcntl(call->sync_fd, F_SETFD, 0);

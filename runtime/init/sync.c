@@ -42,21 +42,26 @@ void sync_send_error(int sock, const struct error *e)
 	struct iovec v[2] = { { &tag, 1 }, { (void *)(uintptr_t)e, sizeof(*e) } };
 	struct msghdr m = { .msg_iov = v, .msg_iovlen = 2 };
 
-	while (sendmsg(sock, &m, MSG_NOSIGNAL) < 0) {
-		/* After `start` it is a FIFO, which this one process writes to. */
-		if (errno == ENOTSOCK && writev(sock, v, 2) >= 0)
-			return;
-		if (errno != EINTR)
-			return;
-	}
+	ssize_t n;
+
+	do
+		n = sendmsg(sock, &m, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	/* After `start` it is a FIFO, which this one process writes to; or a filter forbids it. */
+	if (n < 0)
+		writev(sock, v, 2);
 }
 
 void sync_send_report(int sock, int err)
 {
 	struct shim_report r = { .err = err };
+	ssize_t n;
 
-	while (send(sock, &r, sizeof(r), MSG_NOSIGNAL) < 0 && errno == EINTR)
-		;
+	do
+		n = send(sock, &r, sizeof(r), MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		n = write(sock, &r, sizeof(r));
 }
 
 int sync_receive(int sock, struct sync_packet *p, struct error *e)
