@@ -485,6 +485,22 @@ sh_bundle() { # SCRIPT [JQ]
 }
 
 # Each system call of mrun's own that changes something is a point to be killed at.
+@test "a process that cannot be looked at is not taken for ended" {
+	need strace
+	strace -o "$T/probe" -e trace=none true 2>/dev/null || skip "strace may not trace here"
+	bundle b '.process.args = ["/bin/sleep", "1000"]'
+	# A cgroup would not let itself be removed with a process in it.
+	"$MRUN" --cgroup-manager disabled run -d --bundle b --pid-file pid "$ID" </dev/null >log 2>&1
+	for error in EIO EMFILE ENOMEM; do
+		run strace -o trace -P "/proc/$(cat pid)/stat" -e trace=openat,open -e "inject=openat,open:error=$error" \
+			"$MRUN" delete "$ID"
+		grep -q INJECTED trace
+		[ "$status" -eq 1 ]
+		[ "$("$MRUN" state "$ID" | jq -r .status)" = running ]
+	done
+	"$MRUN" delete --force "$ID"
+}
+
 @test "mrun killed at any step of a create: delete --force takes away what is there" {
 	need strace
 	strace -o "$T/probe" -e trace=none true 2>/dev/null || skip "strace may not trace here"

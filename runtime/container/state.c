@@ -411,6 +411,19 @@ int state_remove(struct container *ct, struct error *e)
 	return file_remove_tree(parent, ct->id, e);
 }
 
+/* What cannot be looked at is not taken for gone: its record would be removed, and the process
+ * would stay. */
+static bool is_alive(const struct container *ct)
+{
+	uint64_t start;
+
+	if (!ct->start_time)
+		return false;
+	errno = 0; /* stays so for a zombie */
+	start = state_process_start_time(ct->pid);
+	return start ? start == ct->start_time : errno && errno != ENOENT && errno != ESRCH;
+}
+
 enum status state_status(struct arena *a, const struct container *ct, bool complete)
 {
 	struct error ignored;
@@ -426,7 +439,7 @@ enum status state_status(struct arena *a, const struct container *ct, bool compl
 		fd_closep(&fd);
 		return busy ? STATUS_CREATING : STATUS_STOPPED;
 	}
-	if (state_process_start_time(ct->pid) != ct->start_time || !ct->start_time)
+	if (!is_alive(ct))
 		return STATUS_STOPPED;
 	if (complete && ct->record->cgroup) {
 		cg = cgroup_restore(a, ct->record->cgroup, &ignored);
