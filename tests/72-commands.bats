@@ -200,6 +200,101 @@ setting() { # CONTROLLER FILE
 	[[ $output == *"container not running"* ]]
 }
 
+@test "update: a value that the kernel has not, of each flag and of each resource, is refused by its name" {
+	need_v1 memory cpu cpuset pids blkio
+	waiting '.linux.resources = {memory: {limit: 104857600, swap: 209715200}}'
+	settings() { for c in memory cpu cpuset pids blkio; do (cd "$(v1 $c)" && grep -s . memory.*limit_in_bytes cpu.* cpuset.[cm]* pids.max blkio.*weight || true) | grep -v 'usage\|stat'; done; }
+	settings >before
+	while read -r value name; do
+		run -1 "$MRUN" update "--$value" "$ID"
+		[[ $output == *"$name"* ]] || {
+			echo "$value: $output"
+			return 1
+		}
+	done <<-'END'
+		cpu-share=1 linux.resources.cpu.shares: 1 is not between 2 and 262144
+		cpu-share=262145 linux.resources.cpu.shares: 262145 is not between 2 and 262144
+		cpu-period=999 linux.resources.cpu.period
+		cpu-period=1000001 linux.resources.cpu.period
+		cpu-period=-1 invalid value for cpu-period
+		cpu-quota=999 linux.resources.cpu.quota
+		cpu-quota=9223372036854775808 invalid value for cpu-quota
+		cpu-burst=99999999999999999 linux.resources.cpu.burst
+		cpu-burst=-1 invalid value for cpu-burst
+		cpu-idle=2 linux.resources.cpu.idle
+		cpu-idle=-1 linux.resources.cpu.idle
+		cpuset-cpus=x linux.resources.cpu.cpus
+		cpuset-cpus=1-0 linux.resources.cpu.cpus
+		cpuset-mems=999 linux.resources.cpu.mems
+		memory=1 linux.resources.memory.limit
+		memory=-2 invalid value for memory
+		memory=9223372036854775808 invalid value for memory
+		memory-swap=1 linux.resources.memory.swap
+		memory-swap=-2 invalid value for memory-swap
+		memory-reservation=-2 invalid value for memory-reservation
+		kernel-memory=x invalid value for kernel-memory
+		kernel-memory-tcp=x invalid value for kernel-memory-tcp
+		pids-limit=4194305 linux.resources.pids.limit
+		pids-limit=9223372036854775808 invalid value for pids-limit
+		blkio-weight=1001 linux.resources.blockIO.weight
+		blkio-weight=65536 invalid value for blkio-weight
+		blkio-weight=-1 invalid value for blkio-weight
+	END
+	if [ -f "$(v1 cpu)/cpu.rt_runtime_us" ]; then
+		run -1 "$MRUN" update --cpu-rt-runtime 999999999 "$ID"
+		[[ $output == *linux.resources.cpu.realtimeRuntime* ]]
+		run -1 "$MRUN" update --cpu-rt-period=-1 "$ID"
+		[[ $output == *"invalid value for cpu-rt-period"* ]]
+	fi
+	while read -r name json; do
+		run -1 bash -c '"$0" update -r - "$1" <<<"$2"' "$MRUN" "$ID" "$json"
+		[[ $output == *"$name"* ]] || {
+			echo "$json: $output"
+			return 1
+		}
+	done <<-'END'
+		linux.resources.cpu.shares {"cpu": {"shares": 1}}
+		linux.resources.memory.limit {"memory": {"limit": -2}}
+		linux.resources.memory.limit {"memory": {"limit": 4096, "checkBeforeUpdate": true}}
+		linux.resources.memory.swap {"memory": {"limit": 104857600, "swap": 10}}
+		linux.resources.memory.swap {"memory": {"swap": -2}}
+		linux.resources.memory.reservation {"memory": {"reservation": -5}}
+		linux.resources.memory.swappiness {"memory": {"swappiness": 101}}
+		linux.resources.memory.useHierarchy {"memory": {"useHierarchy": false}}
+		linux.resources.blockIO.leafWeight {"blockIO": {"leafWeight": 5}}
+		linux.resources.blockIO.weightDevice {"blockIO": {"weightDevice": [{"major": 4095, "minor": 0, "weight": 5}]}}
+		linux.resources.blockIO.throttleReadBpsDevice {"blockIO": {"throttleReadBpsDevice": [{"major": 4095, "minor": 0, "rate": 100}]}}
+		linux.resources.blockIO.throttleWriteBpsDevice {"blockIO": {"throttleWriteBpsDevice": [{"major": 4095, "minor": 0, "rate": 100}]}}
+		linux.resources.blockIO.throttleReadIOPSDevice {"blockIO": {"throttleReadIOPSDevice": [{"major": 4095, "minor": 0, "rate": 100}]}}
+		linux.resources.blockIO.throttleWriteIOPSDevice {"blockIO": {"throttleWriteIOPSDevice": [{"major": 4095, "minor": 0, "rate": 100}]}}
+		linux.resources.hugepageLimits {"hugepageLimits": [{"pageSize": "3MB", "limit": 1}]}
+		linux.resources.network.priorities {"network": {"priorities": [{"name": "no-such-device", "priority": 5}]}}
+		linux.resources.rdma {"rdma": {"none": {"hcaHandles": 5}}}
+		linux.resources.unified {"unified": {"memory.high": "5000000"}}
+		linux.resources.devices[0].access {"devices": [{"allow": true, "type": "c", "major": 1, "minor": 3, "access": "q"}]}
+		linux.resources.devices[0].type {"devices": [{"allow": true, "type": "z", "major": 1, "minor": 3, "access": "r"}]}
+	END
+	settings | diff before -
+	# The same at the start.
+	"$MRUN" delete -f "$ID"
+	jq '.linux.resources = {cpu: {shares: 1}}' b/config.json >c && mv c b/config.json
+	run -1 "$MRUN" run --bundle b "$ID"
+	[[ $output == *"linux.resources.cpu.shares: 1 is not between"* ]]
+}
+
+@test "the limit that no kernel has any more is taken, as runc takes it, and the log says that it has no effect" {
+	need_v1 memory
+	waiting '.linux.resources = {memory: {kernel: 104857600}}'
+	"$MRUN" --log l update --kernel-memory 1g "$ID"
+	grep -q 'level=warning msg="linux.resources.memory.kernel: .*has no effect' l
+	rm l
+	"$MRUN" --log l update --kernel-memory-tcp 16m "$ID"
+	[ ! -s l ]
+	"$MRUN" delete -f "$ID"
+	"$MRUN" --log l run -d --bundle b "$ID" </dev/null >log 2>&1
+	grep -q 'level=warning msg="linux.resources.memory.kernel: .*has no effect' l
+}
+
 @test "events --stats: one line in runc's shape" {
 	need_root
 	waiting

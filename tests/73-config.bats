@@ -281,6 +281,29 @@ refuses() { # JQ TEXT
 	refuses "$none | .process.terminal = true" 'process.terminal: needs a mount namespace'
 }
 
+# (runc mounts all of it in there, and makes the root of whose namespace it is the container's.)
+@test "a mount namespace joined by path is another's: nothing is mounted in it, what would need it is refused" {
+	unshare --mount --propagation private bash -c 'mount -t tmpfs held /mnt && echo "$1" >/mnt/f && echo ready >held && exec sleep 100' - "$T" 3>&- &
+	HELD=$!
+	for _ in {1..100}; do [ ! -s held ] || break; sleep 0.05; done
+	cp "/proc/$HELD/mountinfo" before
+	joined=".linux.namespaces |= map(if .type == \"mount\" then .path = \"/proc/$HELD/ns/mnt\" else . end)"
+	none="$joined | .mounts = [] | .root.readonly = false | .linux.maskedPaths = [] | .linux.readonlyPaths = []"
+	refuses "$joined" 'mounts: needs a mount namespace in linux.namespaces, without a path'
+	refuses "$none | .root.readonly = true" 'root.readonly: needs a mount namespace'
+	refuses "$none | .linux.maskedPaths = [\"/x\"]" 'linux.maskedPaths: needs a mount namespace'
+	refuses "$none | .linux.readonlyPaths = [\"/x\"]" 'linux.readonlyPaths: needs a mount namespace'
+	refuses "$none | .linux.rootfsPropagation = \"slave\"" 'linux.rootfsPropagation: needs a mount namespace'
+	refuses "$none | .linux.devices = [{path: \"/dev/x\", type: \"p\"}]" 'linux.devices: needs a mount namespace'
+	refuses "$none | .process.terminal = true" 'process.terminal: needs a mount namespace'
+	# Without any: it is in there, below its own root, as the mounts in there show it.
+	[ "$(see "$none | .root.path = \"/\"" 'readlink /proc/self/ns/mnt; cat /mnt/f')" = "$(readlink /proc/$HELD/ns/mnt)
+$T" ]
+	[ "$(see "$none" "[ -x /bin/ls ] && [ ! -e /proc/1 ] && echo own root")" = "own root" ]
+	diff before "/proc/$HELD/mountinfo"
+	[ -e "/proc/$HELD/root/mnt/f" ]
+}
+
 @test "the host's own /dev/null is out of reach: standard streams, masked files" {
 	mkdir out
 	cat >out/look <<-'END'

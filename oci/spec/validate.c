@@ -347,8 +347,8 @@ static int check_mappings(const struct oci_id_mapping *m, size_t n, const char *
 	return 0;
 }
 
-/* Without a mount namespace the host's mounts are the container's, and nothing may be done to them.
- */
+/* Without a mount namespace of its own, others' mounts are the container's (the host's, or of whose
+ * namespace is joined), and nothing may be done to them. */
 static int check_without_mounts(const struct oci_spec *s, struct error *e)
 {
 	const struct oci_linux *l = s->linux_;
@@ -361,12 +361,15 @@ static int check_without_mounts(const struct oci_spec *s, struct error *e)
 			    : s->process && s->process->terminal	? "process.terminal"
 									: NULL;
 
-	return field ? err_msg(e, "%s: needs a mount namespace in linux.namespaces", field) : 0;
+	return field ? err_msg(e, "%s: needs a mount namespace in linux.namespaces, without a path",
+			       field)
+		     : 0;
 }
 
 static int check_linux(const struct oci_spec *s, struct error *e)
 {
 	const struct oci_linux *l = s->linux_;
+	const struct oci_namespace *mnt = oci_spec_namespace(s, CLONE_NEWNS);
 
 	if (l->intel_rdt)
 		return err_msg(e, "linux.intelRdt: not supported by this version of mrun");
@@ -396,7 +399,7 @@ static int check_linux(const struct oci_spec *s, struct error *e)
 	if (check_mappings(l->uid_mappings, l->uid_mappings_len, "linux.", "uid", e) < 0 ||
 	    check_mappings(l->gid_mappings, l->gid_mappings_len, "linux.", "gid", e) < 0)
 		return -1;
-	if (!oci_spec_namespace(s, CLONE_NEWNS) && check_without_mounts(s, e) < 0)
+	if ((!mnt || (mnt->path && *mnt->path)) && check_without_mounts(s, e) < 0)
 		return -1;
 	return check_namespaces(s, e);
 }

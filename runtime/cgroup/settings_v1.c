@@ -65,8 +65,12 @@ static int memory(struct arena *a, const struct oci_memory *m, struct settings *
 	return 0;
 }
 
-static void cpu(struct arena *a, const struct oci_cpu *c, struct settings *s)
+static int cpu(struct arena *a, const struct oci_cpu *c, struct settings *s, struct error *e)
 {
+	/* The kernel would take the nearest that it has, and say nothing. */
+	if (c->shares && *c->shares && (*c->shares < 2 || *c->shares > 262144))
+		return err_msg(e, F "cpu.shares: %llu is not between 2 and 262144",
+			       (unsigned long long)*c->shares);
 	add_u64(a, s, CTL_CPU, F "cpu.shares", "cpu.shares", c->shares);
 	/* Sorted so that the kernel accepts them at the first try where nothing was set before. */
 	add_u64(a, s, CTL_CPU, F "cpu.realtimePeriod", "cpu.rt_period_us", c->realtime_period);
@@ -85,6 +89,7 @@ static void cpu(struct arena *a, const struct oci_cpu *c, struct settings *s)
 		settings_add(a, s, CTL_CPUSET, F "cpu.cpus", "cpuset.cpus", c->cpus);
 	if (c->mems && *c->mems)
 		settings_add(a, s, CTL_CPUSET, F "cpu.mems", "cpuset.mems", c->mems);
+	return 0;
 }
 
 static void weight_device(struct arena *a, const struct oci_weight_device *w, struct settings *s)
@@ -173,8 +178,8 @@ int settings_v1(struct arena *a, const struct oci_resources *r, struct settings 
 
 	if (r->memory && memory(a, r->memory, &s, e) < 0)
 		return -1;
-	if (r->cpu)
-		cpu(a, r->cpu, &s);
+	if (r->cpu && cpu(a, r->cpu, &s, e) < 0)
+		return -1;
 	if (r->pids && r->pids->limit)
 		settings_add(a, &s, CTL_PIDS, F "pids.limit", "pids.max",
 			     *r->pids->limit < 0

@@ -11,6 +11,7 @@
 #include "oci/base/str.h"
 #include "runtime/cgroup/cgroup.h"
 #include "runtime/cmd/options.h"
+#include "runtime/container/log.h"
 #include "runtime/container/state.h"
 
 struct update_args {
@@ -190,6 +191,7 @@ int cmd_update(struct cmd_context *c, int argc, char **argv, struct error *e)
 	cg = cgroup_restore(c->arena, ct.record->cgroup, e);
 	if (!cg || cgroup_set(cg, res, e) < 0)
 		return -1;
+	log_without_effect(c, res);
 	state_close(&ct);
 	return 0;
 }

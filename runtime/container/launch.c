@@ -117,6 +117,7 @@ static int plan_process(struct launch *l, struct error *e)
 	if (process_plan_make(l->a, s->process, pp, e) < 0)
 		return -1;
 	log_warnings(l->c, &pp->warnings);
+	log_without_effect(l->c, s->linux_->resources);
 	pp->user = l->o->user;
 	pp->group_add = l->o->group_add;
 	pp->set_home = true;

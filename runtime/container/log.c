@@ -80,6 +80,19 @@ void log_warnings(const struct cmd_context *c, const struct strlist *list)
 	}
 }
 
+/* All the rest of the resources is set or refused. */
+void log_without_effect(const struct cmd_context *c, const struct oci_resources *r)
+{
+	struct strlist list = { 0 };
+
+	if (!r || !r->memory || !r->memory->kernel || *r->memory->kernel <= 0)
+		return;
+	strlist_add(c->arena, &list,
+		    "linux.resources.memory.kernel: the kernel has this limit no more; it has no "
+		    "effect");
+	log_warnings(c, &list);
+}
+
 void log_debug(const struct cmd_context *c, const char *fmt, ...)
 {
 	va_list ap;
