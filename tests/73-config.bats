@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # config.json field by field, by what the program in the container sees (runtime-spec config.md,
 # config-linux.md).
+# shellcheck disable=SC2016 # programs for other shells
 bats_require_minimum_version 1.5.0
 load lib
 
