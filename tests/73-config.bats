@@ -236,6 +236,10 @@ refuses() { # JQ TEXT
 	bind="destination: \"/mnt\", type: \"bind\", source: \"$T/src\""
 	map='[{containerID: 0, hostID: 77, size: 5}]'
 	refuses ".mounts += [{$bind, options: [\"bind\", \"size=4k\", \"x\"]}]" "mounts[7].options: 'size=4k,x' is none that a bind mount has"
+	# But for words to podman and buildah, which these leave there (for a tmpfs they are none).
+	[[ "$(see ".mounts += [{$bind, options: [\"bind\", \"z\", \"Z\", \"ro\", \"U\", \"copy\", \"nocopy\"]}]" 'grep " /mnt " /proc/self/mountinfo')" == *" /mnt ro,"* ]]
+	refuses ".mounts += [{$bind, options: [\"bind\", \"z\", \"zz\", \"copy\"]}]" "mounts[7].options: 'zz' is none that a bind mount has"
+	refuses '.mounts += [{destination: "/mnt", type: "tmpfs", source: "t", options: ["z"]}]' 'mount /mnt'
 	refuses ".mounts += [{$bind, options: [\"bind\", \"tmpcopyup\"]}]" 'mounts[7].options: tmpcopyup is for a tmpfs'
 	refuses '.mounts += [{destination: "/mnt", type: "proc", source: "p", options: ["tmpcopyup"]}]' 'mounts[7].options: tmpcopyup is for a tmpfs'
 	refuses ".mounts += [{destination: \"/mnt\", type: \"tmpfs\", source: \"t\", uidMappings: $map, gidMappings: $map}]" 'mounts[7].uidMappings: only for bind mounts'

@@ -174,6 +174,22 @@ int mount_options_parse(struct arena *a, char *const *options, struct mount_plan
 	return 0;
 }
 
+const char *mount_options_not_clients(struct arena *a, const char *data)
+{
+	static const char *const said[] = { "z", "Z", "U", "copy", "nocopy" };
+	const char *left = NULL;
+
+	for (char **w = str_split(a, data, ','); *w; w++) {
+		bool clients = false;
+
+		for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
+			clients |= str_eq(*w, said[i]);
+		if (!clients)
+			left = left ? arena_printf(a, "%s,%s", left, *w) : *w;
+	}
+	return left;
+}
+
 const char *const *mount_option_names(struct arena *a)
 {
 	struct strlist l = { 0 };

@@ -1,4 +1,5 @@
 /* The plan of a process and of a container's mounts, from the specification. See plan.h. */
+#include "runtime/init/mount_options.h"
 #include "runtime/init/plan.h"
 
 #include <errno.h>
@@ -228,6 +229,8 @@ static int plan_mount(struct init_plan *p, struct mount_plan *m, size_t i, struc
 	m->fstype = m->bind ? NULL : s->type;
 	if (m->bind && (!s->source || !*s->source))
 		return err_msg(e, "mounts[%zu].source: a bind mount needs one", i);
+	if (m->bind && m->data)
+		m->data = mount_options_not_clients(p->arena, m->data);
 	if (m->bind && m->data && *m->data) {
 		err_msg(e, "mounts[%zu].options: '%.200s' is none that a bind mount has", i,
 			m->data);

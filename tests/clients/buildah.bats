@@ -57,6 +57,7 @@ none_of_buildah() { [ -z "$(find /sys/fs/cgroup -type d -name 'buildah-buildah*'
 			FROM alpine
 			RUN --mount=type=bind,source=file,target=/bound --mount=type=tmpfs,target=/t --mount=type=secret,id=s \
 			    cat /bound /run/secrets/s && touch /t/x && ! touch /bound 2>/dev/null && grep -c ' /t .*tmpfs' /proc/self/mountinfo
+			RUN --mount=type=bind,source=file,target=/bound,z --mount=type=bind,from=one,source=/made,target=/one,Z,rslave cat /bound /one/f
 			COPY --from=one /made /made
 			USER 1000:1000
 			WORKDIR /made
@@ -67,7 +68,7 @@ none_of_buildah() { [ -z "$(find /sys/fs/cgroup -type d -name 'buildah-buildah*'
 		chmod -R a+rX "$context"
 		run ! bud --format docker --secret "id=s,src=$context/secret" -t failed "$context"
 		printed=$(grep -v -e '^\[' -e '^time=' <<<"$output")
-		[[ $printed == *$'bound\nsecret\n1\n'*$'1000\n/made\nfrom one\n'*$'from one\nmore\n'* ]]
+		[[ $printed == *$'bound\nsecret\n1\n'*$'bound\nfrom one\n'*$'1000\n/made\nfrom one\n'*$'from one\nmore\n'* ]]
 		[[ $output == *"exit status 1"* ]]
 		[[ $printed != *$'\nnever'* ]]
 		# The containers of a failed build stay: buildah's way.

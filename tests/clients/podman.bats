@@ -236,6 +236,16 @@ teardown() { podman_teardown; }
 		run -0 prun --rm -v vol:/vol:ro "${NONE[@]}" alpine ls /vol
 		[ "$output" = z ]
 		p volume rm vol >/dev/null
+		# What is said to podman and gets as far as the runtime.
+		for o in nocopy copy nocopy,z,ro; do
+			run -0 prun --rm -v "vol:/vol:$o" "${NONE[@]}" alpine grep -c " /vol r[ow]," /proc/self/mountinfo
+			[ "$output" = 1 ]
+			p volume rm vol >/dev/null
+		done
+		run -0 prun --rm --mount "type=bind,src=$dir,dst=/a,relabel=shared,bind-propagation=rslave,ro" -v "$dir:/b:cached,rbind" \
+			--mount "type=bind,src=$dir,dst=/c,bind-nonrecursive,consistency=delegated" --mount type=tmpfs,dst=/d,tmpfs-mode=700,tmpfs-size=1m,tmpcopyup \
+			"${NONE[@]}" alpine sh -c "grep -E -o ' /[abcd] r[ow],' /proc/self/mountinfo | sort"
+		[ "$output" = $' /a ro,\n /b rw,\n /c rw,\n /d rw,' ]
 		# Given to the container's user.
 		run -0 prun --rm --user 33:44 -v "$dir:/v:U" "${NONE[@]}" alpine sh -c 'stat -c %u:%g /v /v/f; touch /v/mine'
 		[ "$output" = $'33:44\n33:44' ]
