@@ -649,6 +649,111 @@ rootless() { # JQ
 	as_user "$MRUN" delete -f "$ID"
 }
 
+@test "rootless: each option of exec" {
+	need python3
+	low=$(lib_subid "$TEST_USER" /etc/subuid)
+	glow=$(lib_subid "$TEST_USER" /etc/subgid)
+	rootless ".linux.uidMappings = [{containerID: 0, hostID: $TEST_UID, size: 1}, {containerID: 1, hostID: $low, size: 65535}]
+		| .linux.gidMappings = [{containerID: 0, hostID: $TEST_GID, size: 1}, {containerID: 1, hostID: $glow, size: 65535}]
+		| .process.noNewPrivileges = false"
+	u() { as_user timeout 20 "$MRUN" exec "$@"; }
+	run -0 u --user 5:6 --additional-gids 7 --additional-gids 8 --cwd /tmp --env A=1 --env "B=x y" -e A=2 "$ID" sh -c 'id -u; id -g; id -G; pwd; echo "$A $B"'
+	[ "${lines[*]}" = "5 6 6 7 8 /tmp 2 x y" ]
+	run -255 u --cwd /none "$ID" true
+	[[ $output == *"/none"*"no such file or directory"* ]]
+	run -0 u "$ID" grep -E '^(CapEff|NoNewPrivs)' /proc/self/status
+	before=$((16#$(awk '/CapEff/ { print $2 }' <<<"$output")))
+	[[ $output == *NoNewPrivs*0* ]]
+	run -0 u --cap CAP_SYS_CHROOT --cap CAP_NET_ADMIN --no-new-privs "$ID" grep -E '^(CapEff|NoNewPrivs)' /proc/self/status
+	[ $((16#$(awk '/CapEff/ { print $2 }' <<<"$output"))) -eq $((before | 1 << 18 | 1 << 12)) ]
+	[[ $output == *NoNewPrivs*1* ]]
+	# Where no AppArmor runs: what it cannot do is said, and unconfined is what it is.
+	if [ ! -e /sys/module/apparmor ]; then
+		run -255 u --apparmor x "$ID" true
+		[[ $output == *process.apparmorProfile*"no AppArmor"* ]]
+		run -0 u --apparmor unconfined "$ID" true
+	fi
+	run -0 as_user bash -c "echo content >file; exec 3<file 4</etc/passwd 9</etc/group; '$MRUN' exec --preserve-fds 1 '$ID' sh -c 'cat <&3; ls /proc/self/fd | tr \"\n\" \" \"'"
+	[ "${lines[0]}" = content ]
+	[ "${lines[1]}" = "0 1 2 3 4 " ]
+	cat >"$TEST_HOME/p.json" <<-'END'
+		{"cwd": "/tmp", "args": ["sh", "-c", "pwd; id -u; id -G; umask; ulimit -n; cat /proc/self/oom_score_adj; echo $A"], "env": ["PATH=/bin:/usr/bin", "A=b"],
+		"user": {"uid": 3, "gid": 4, "umask": 7, "additionalGids": [6]}, "oomScoreAdj": 400, "rlimits": [{"type": "RLIMIT_NOFILE", "soft": 70, "hard": 80}]}
+	END
+	run -0 as_user "$MRUN" exec --process p.json "$ID"
+	[ "${lines[*]}" = "/tmp 3 4 6 0007 70 400 b" ]
+	install -m 644 "$CLIENT" "$TEST_HOME/client.py"
+	run -0 as_user timeout 30 python3 client.py console console.sock sh -c '"$0" "$@" >log 2>&1' "$MRUN" exec --detach --tty --console-socket console.sock \
+		--pid-file p "$ID" sh -c 'read x; tty; echo "got $x"'
+	[[ $output == "message /dev/ptmx"*/dev/pts/0*"got word"* ]]
+	run -0 as_user timeout 30 python3 client.py pidfd pidfd.sock sh -c '"$0" "$@" >log 2>&1' "$MRUN" exec -d --pidfd-socket pidfd.sock --pid-file p "$ID" sleep 100
+	[ "${lines[*]}" = "message setns $(cat "$TEST_HOME/p")" ]
+	[ "$(tr '\0' ' ' <"/proc/$(cat "$TEST_HOME/p")/cmdline")" = "sleep 100 " ]
+	as_user "$MRUN" delete -f "$ID"
+}
+
+@test "rootless: an agent is asked by run and exec" {
+	[ -x "$BUILD/tests/syscalls" ] || skip "the agent is not built (make tests-build)"
+	install -m 755 "$BUILD/tests/syscalls" "$TEST_HOME/syscalls"
+	agent() { # NAME ERRNO
+		rm -f "$TEST_HOME/agent"
+		as_user ./syscalls agent agent "$2" >"$1" 2>&1 3>&- &
+		for _ in {1..100}; do [ -S "$TEST_HOME/agent" ] && break; sleep 0.02; done
+	}
+	agent first 97
+	rootless ".linux.seccomp = {defaultAction: \"SCMP_ACT_ALLOW\", listenerPath: \"$TEST_HOME/agent\", listenerMetadata: \"m\",
+		syscalls: [{names: [\"mkdir\", \"mkdirat\"], action: \"SCMP_ACT_NOTIFY\"}]} | .process.args = [\"/bin/sh\", \"-c\", \"mkdir /tmp/x; sleep 1000\"]"
+	for _ in {1..100}; do grep -q '{.*}' first && break; sleep 0.02; done
+	[ "$(grep -o '{.*}' first | jq -r '[.metadata, .state.id, .state.status, (.fds | join(" ")), .pid == .state.pid] | join("|")')" = "m|$ID|creating|seccompFd|true" ]
+	agent second 98
+	run -1 as_user timeout 20 "$MRUN" exec "$ID" mkdir /tmp/y
+	[[ $output == *"/tmp/y"*ddress*"in use"* ]]
+	[ "$(grep -o '{.*}' second | jq -r '[.metadata, .state.id, .state.status] | join("|")')" = "m|$ID|running" ]
+	as_user "$MRUN" delete -f "$ID"
+	wait
+}
+
+@test "rootless: --cgroup and --ignore-paused, in a cgroup of the user's own" {
+	need_root
+	export -f as_user lib_as
+	AS=1
+	rm -rf "$TEST_HOME/b"
+	mkdir "$TEST_HOME/b"
+	alpine_rootfs "$TEST_HOME/b/rootfs"
+	chown -R "$TEST_USER:" "$TEST_HOME/b"
+	as_user sh -c "cd b && '$MRUN' spec --rootless"
+	jq --arg p "/$ID.own/$ID" '.process.terminal = false | .process.args = ["/bin/sleep", "1000"] | .linux.cgroupsPath = $p' "$TEST_HOME/b/config.json" >c
+	cat c >"$TEST_HOME/b/config.json"
+	run -0 unshare -m --propagation private bash -c '
+		umount -l /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit 77
+		own=/sys/fs/cgroup/$2.own
+		mkdir -p "$own/caller"
+		chown -R "$TEST_USER" "$own"
+		echo 0 >"$own/caller/cgroup.procs"
+		as_user "$1" run -d -b b "$2" </dev/null >log 2>&1 || cat log
+		as_user mkdir "$own/$2/sub"
+		as_user "$1" exec --cgroup sub "$2" cat /proc/self/cgroup
+		as_user "$1" exec --cgroup none "$2" true
+		echo "code $?"
+		as_user "$1" pause "$2"
+		as_user "$1" exec "$2" true
+		echo "code $?"
+		as_user "$1" exec --ignore-paused "$2" echo finished &
+		# Its process is in there, and frozen.
+		for _ in {1..100}; do [ "$(wc -l <"$own/$2/cgroup.procs")" -lt 2 ] || break; sleep 0.05; done
+		echo "in there: $(wc -l <"$own/$2/cgroup.procs")"
+		as_user "$1" resume "$2"
+		wait $!
+		as_user "$1" delete -f "$2"
+		ls -d "$own/$2"
+		echo 0 >/sys/fs/cgroup/cgroup.procs
+		rmdir "$own/caller" "$own"' - "$MRUN" "$ID"
+	echo "$output"
+	[[ $output == *$'\n0::/sub\n'* ]]
+	[[ $output == *"code 255"*"paused container"*"code 255"*"in there: 2"*finished* ]]
+	[[ $output == *"No such file"* ]]
+}
+
 @test "rootless: another user's container is not to be entered" {
 	need_root
 	rootless
