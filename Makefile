@@ -64,7 +64,7 @@ CORE_LIBS := -static -lseccomp -lcap -lyajl_s -lnettle
 # See runtime/startup.c.
 comma := ,
 CORE_LDFLAGS := $(patsubst %,-Wl$(comma)--wrap=%,_dl_get_origin _dl_new_object _dl_init_paths \
-	_dl_find_object_init cap_get_bound)
+	_dl_find_object_init __libc_early_init cap_get_bound)
 else
 CORE_LIBS := -lseccomp -lcap -lyajl -lnettle
 endif

@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <stddef.h>
 #include <sys/capability.h>
+#include <sys/single_threaded.h>
 
 /* glibc: where the program lies, by readlink(2) and in memory from malloc(3), for the $ORIGIN of
  * libraries that a static program loads. We load none. */
@@ -39,6 +40,19 @@ void __wrap__dl_find_object_init(void);
 void __wrap__dl_find_object_init(void)
 {
 }
+
+#ifdef __GLIBC__
+/* glibc's beginnings: of the character tables, and of threads, for which it asks how large a stack
+ * may be. We have none. */
+void __wrap___libc_early_init(_Bool initial);
+void __ctype_init(void);
+void __wrap___libc_early_init(_Bool initial)
+{
+	(void)initial;
+	__ctype_init();
+	__libc_single_threaded = 1;
+}
+#endif
 
 /* libcap asks the kernel how many capabilities there are, six times. This is called before main()
  * only; we ask where it matters (process.c, features.c). */

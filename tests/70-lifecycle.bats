@@ -274,9 +274,11 @@ sh_bundle() { # SCRIPT [JQ]
 	sh_bundle 'sleep 100'
 	"$MRUN" create --bundle b "$ID" </dev/null >log 2>&1
 	"$MRUN" start "$ID" 3>&- &
+	pids=($!)
 	"$MRUN" start "$ID" 3>&- &
+	pids+=($!) # not jobs -p, which leaves out what has ended already
 	ok=0
-	for p in $(jobs -p); do wait "$p" && ok=$((ok + 1)); done
+	for p in "${pids[@]}"; do wait "$p" && ok=$((ok + 1)); done
 	[ $ok -eq 1 ]
 	[ "$(status "$ID")" = running ]
 	"$MRUN" delete -f "$ID"

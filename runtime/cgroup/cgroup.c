@@ -124,6 +124,18 @@ static bool out_of_reach(struct cgroup *cg, const struct hierarchy *h)
 	       (errno == EACCES || errno == EROFS);
 }
 
+/* The record of this is all that a delete after a crash has: a cgroup that is there already is
+ * never to be taken for ours. NAMED: by the configuration; else where we may make none is none of
+ * ours. */
+static enum hierarchy_state look(struct cgroup *cg, const struct hierarchy *h, bool named)
+{
+	bool reachable = !cg->rootless || !out_of_reach(cg, h);
+
+	if ((reachable || named) && access(h->dir, F_OK) == 0)
+		return HIER_FOREIGN;
+	return reachable ? HIER_PLANNED : HIER_ABSENT;
+}
+
 static bool is_systemd_form(const char *path)
 {
 	const char *first = strchr(path, ':'), *second = first ? strchr(first + 1, ':') : NULL;
@@ -178,11 +190,7 @@ struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, stru
 		const char *base = r->path && *r->path == '/' ? "/" : base_of(cg, h);
 
 		set_path(cg, h, of_unit ? of_unit : layout_path(a, base, r->path, r->id));
-		/* The record of this is all that a delete after a crash has: one that is there
-		 * already is never to be taken for ours. */
-		h->state = !of_unit && access(h->dir, F_OK) == 0 ? HIER_FOREIGN : HIER_PLANNED;
-		if (h->state == HIER_PLANNED && !of_unit && cg->rootless && out_of_reach(cg, h))
-			h->state = HIER_ABSENT;
+		h->state = of_unit ? HIER_PLANNED : look(cg, h, r->path != NULL);
 		h->planned = h->state != HIER_ABSENT;
 	}
 	return cg;
@@ -336,9 +344,9 @@ bool cgroup_exists(const struct cgroup *cg)
 	return cg_main(cg) != NULL;
 }
 
-int cgroup_clone_fd(const struct cgroup *cg)
+int cgroup_take_clone_fd(struct cgroup *cg)
 {
-	return cg->clone_fd;
+	return fd_take(&cg->clone_fd);
 }
 
 int cgroup_open_clone_fd(const struct cgroup *cg)

@@ -60,8 +60,9 @@ int cgroup_probe_systemd(struct arena *a, bool user, const char **ret_version,
 bool cgroup_systemd_available(struct arena *a);
 /* Whether less was made than cgroup_plan() said, for want of a right. */
 bool cgroup_gave_up(const struct cgroup *cg);
-/* A descriptor for clone3's CLONE_INTO_CGROUP (v2 only), -1 when the child must be attached. */
-int cgroup_clone_fd(const struct cgroup *cg);
+/* A descriptor for clone3's CLONE_INTO_CGROUP (v2 only), -1 when the child must be attached. The
+ * caller closes it. */
+int cgroup_take_clone_fd(struct cgroup *cg);
 /* After clone3 into it failed with EOPNOTSUPP: a cgroup without limits below threads becomes one
  * that a process may enter. */
 int cgroup_make_enterable(struct cgroup *cg, struct error *e);

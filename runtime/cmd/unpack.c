@@ -109,7 +109,8 @@ static int set_user(struct bundle *b, struct oci_process *p, struct error *e)
 	struct strlist env = { 0 };
 	bool has_home = false;
 
-	if (user_resolve(b->a, b->rootfs_fd, b->image.config->config->user, NULL, &u, e) < 0)
+	if (user_databases_check(b->rootfs_fd, e) < 0 ||
+	    user_resolve(b->a, b->rootfs_fd, b->image.config->config->user, NULL, &u, e) < 0)
 		return -1;
 	p->user->uid = u.uid;
 	p->user->gid = u.gid;

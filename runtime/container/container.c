@@ -3,6 +3,7 @@
 #include "runtime/container/container.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -151,6 +152,14 @@ static int wind_up(struct cmd_context *c, const struct container_options *o, str
 		       : destroy(c, ct, o->bundle ? l->spec : NULL, l->cgroup, e);
 }
 
+/* With a pid namespace of its own the container's orphans are its first process's. */
+static bool adopts_orphans(const struct oci_spec *spec)
+{
+	const struct oci_namespace *pid = oci_spec_namespace(spec, CLONE_NEWPID);
+
+	return !pid || (pid->path && *pid->path);
+}
+
 int container_run(struct cmd_context *c, struct oci_spec *spec, struct container_options *o,
 		  struct error *e)
 {
@@ -163,7 +172,7 @@ int container_run(struct cmd_context *c, struct oci_spec *spec, struct container
 		return -1;
 	if (!o->detach) {
 		foreground_block_signals();
-		if (oci && !o->no_subreaper)
+		if (oci && !o->no_subreaper && adopts_orphans(spec))
 			prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	}
 	if (launch(c, spec, o, false, &l, e) < 0)

@@ -373,8 +373,10 @@ static void prefer_childs_error(struct launch *l, struct error *e)
 
 static int spawn(struct launch *l, struct error *e)
 {
-	int cgroup_fd = l->out->cgroup ? cgroup_clone_fd(l->out->cgroup) : -1;
+	int cgroup_fd = l->out->cgroup ? cgroup_take_clone_fd(l->out->cgroup) : -1;
 
+	/* With the others, once the child is born (fd_close_later). */
+	fd_closep(&(int){ cgroup_fd });
 	if (spawn_once(l, cgroup_fd, e) < 0 && cgroup_fd >= 0 && e->code == EOPNOTSUPP) {
 		err_clear(e);
 		if (cgroup_make_enterable(l->out->cgroup, e) == 0)
@@ -501,7 +503,10 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 		goto not_begun;
 	result = launch_steps(&l, e);
 not_begun:
-	fd_closep(&l.sync);
+	/* Its other end went when the program was executed: no reason to close this one before mrun
+	 * ends. */
+	if (result < 0 || waits)
+		fd_closep(&l.sync);
 	fd_closep(&l.notify);
 	fd_closep(&l.pidfd_socket);
 	fd_closep(&l.plan.sync_fd);

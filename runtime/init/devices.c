@@ -21,6 +21,8 @@
 #include "runtime/init/syscalls.h"
 #include "runtime/init/tree.h"
 
+#define NULL_DEVICE makedev(1, 3)
+
 struct node {
 	const char *path;
 	mode_t type, mode;
@@ -50,7 +52,7 @@ bool devices_owns_host_nodes(const struct init_plan *p)
 	return !p->new_userns;
 }
 
-static int bind_node(const struct init_plan *p, const struct node *n, int dir, const char *name,
+static int bind_node(struct init_plan *p, const struct node *n, int dir, const char *name,
 		     struct error *e)
 {
 	const struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
@@ -82,10 +84,13 @@ static int bind_node(const struct init_plan *p, const struct node *n, int dir, c
 	}
 	if (sys_move_mount(tree, "", dir, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_sys(e, errno, "bind the device %s", n->path);
+	/* For what is masked. When it fails, devices_null_clone() finds out why. */
+	if (n->dev == NULL_DEVICE && n->type == S_IFCHR && p->null_tree < 0)
+		p->null_tree = tree_clone(tree, "", AT_EMPTY_PATH, &ro);
 	return 0;
 }
 
-static int make_node(const struct init_plan *p, const struct node *n, int dir, const char *name,
+static int make_node(struct init_plan *p, const struct node *n, int dir, const char *name,
 		     struct error *e)
 {
 	struct stat st;
@@ -110,7 +115,7 @@ static int make_node(const struct init_plan *p, const struct node *n, int dir, c
 	return 0;
 }
 
-static int make_spec_device(const struct init_plan *p, const struct oci_device *d, int rootfd,
+static int make_spec_device(struct init_plan *p, const struct oci_device *d, int rootfd,
 			    struct error *e)
 {
 	struct node n = { .path = d->path,
@@ -150,7 +155,7 @@ static bool is_given(const struct init_plan *p, const char *path)
 	return false;
 }
 
-static int make_defaults(const struct init_plan *p, int dev, struct error *e)
+static int make_defaults(struct init_plan *p, int dev, struct error *e)
 {
 	char path[32];
 	bool has_core = access("/proc/kcore", F_OK) == 0;
@@ -175,7 +180,7 @@ static int make_defaults(const struct init_plan *p, int dev, struct error *e)
 	return 0;
 }
 
-int devices_make(const struct init_plan *p, int rootfd, int opened, struct error *e)
+int devices_make(struct init_plan *p, int rootfd, int opened, struct error *e)
 {
 	const struct oci_linux *l = p->spec->linux_;
 	_cleanup_fd_ int dev = opened;
@@ -197,7 +202,7 @@ static bool is_null(int fd)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == NULL_DEVICE;
 }
 
 int devices_null_clone(struct error *e)

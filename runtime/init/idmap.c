@@ -18,6 +18,7 @@
 #include "oci/base/str.h"
 #include "runtime/init/host_program.h"
 
+#define INITIAL_USER_NAMESPACE 0xEFFFFFFDu /* linux/nsfs.h, USER_NS_INIT_INO */
 #define SUBID_MAX_SIZE (4u * 1024 * 1024)
 #define MAP_RECORD 64 /* a line of a map has three numbers of ten digits */
 
@@ -116,6 +117,11 @@ bool idmap_in_user_namespace(struct arena *a)
 {
 	static enum { UNKNOWN, NO, YES } known;
 
+	struct stat st;
+
+	if (known == UNKNOWN && stat("/proc/self/ns/user", &st) == 0 &&
+	    st.st_ino == INITIAL_USER_NAMESPACE)
+		known = NO;
 	if (known == UNKNOWN)
 		known = range_mapped_here(a, "/proc/self/uid_map", 0, UINT32_MAX) ? NO : YES;
 	return known == YES;

@@ -50,15 +50,13 @@ static int set_attributes(const struct mount_plan *m, int fd, bool own, struct e
 
 /* A file's mount on a directory is EINVAL for move_mount(2), as much is; mount(2) says ENOTDIR, and
  * docker knows that one. */
-static int attach_failed(const struct mount_plan *m, const struct stat *src, int target, int code,
-			 struct error *e)
+static int attach_failed(const struct mount_plan *m, int src, int target, int code, struct error *e)
 {
 	const char *from = m->spec->source ? m->spec->source : "";
-	bool mixed = false;
-	struct stat st;
+	struct stat what, where;
+	bool mixed = code == EINVAL && fstat(src, &what) == 0 && !S_ISDIR(what.st_mode) &&
+		     fstat(target, &where) == 0 && S_ISDIR(where.st_mode);
 
-	if (code == EINVAL && !S_ISDIR(src->st_mode) && fstat(target, &st) == 0)
-		mixed = S_ISDIR(st.st_mode);
 	err_sys(e, mixed ? ENOTDIR : code, "mount %s%s%s", m->dest, *from ? " from " : "", from);
 	return mixed ? err_hint(e, "%s is a file, and %s a directory in the image", from, m->dest)
 		     : -1;
@@ -96,19 +94,19 @@ int mounts_open_dir(int rootfd, const char *dest, bool *ret_made, struct error *
 static int attach(const struct mount_plan *m, int src, int rootfd, struct error *e)
 {
 	_cleanup_fd_ int target = -1;
-	struct stat st;
+	struct stat st = { .st_mode = S_IFDIR };
 	bool made;
 
-	if (fstat(src, &st) < 0)
+	/* What a place cannot be, the kernel finds. */
+	if (!is_place(m->dest) && fstat(src, &st) < 0)
 		return err_sys(e, errno, "stat the source of mount %s", m->dest);
-	target = S_ISDIR(st.st_mode) || is_place(m->dest)
-			 ? mounts_open_dir(rootfd, m->dest, &made, e)
-			 : path_mkfile_in_root(rootfd, m->dest, 0755, e);
+	target = S_ISDIR(st.st_mode) ? mounts_open_dir(rootfd, m->dest, &made, e)
+				     : path_mkfile_in_root(rootfd, m->dest, 0755, e);
 	if (target < 0)
 		return err_wrap(e, "mount %s", m->dest);
 	if (sys_move_mount(src, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
 	    0)
-		return attach_failed(m, &st, target, errno, e);
+		return attach_failed(m, src, target, errno, e);
 	return 0;
 }
 

@@ -32,8 +32,9 @@ int mounts_cgroup(const struct init_plan *p, const struct mount_plan *m, int roo
 int mounts_copy_up(int src, int dst, struct error *e);
 
 /* OPENED is what mounts_apply() opened, which is taken; linux.devices, the default devices and
- * links of /dev (config-linux.md, "Default Devices"). */
-int devices_make(const struct init_plan *p, int rootfd, int opened, struct error *e);
+ * links of /dev (config-linux.md, "Default Devices"). Where the host's null device was bound,
+ * p->null_tree is a clone of it. */
+int devices_make(struct init_plan *p, int rootfd, int opened, struct error *e);
 
 /* Whether root inside is the owner of the host's nodes, who may change their mode and owner. */
 bool devices_owns_host_nodes(const struct init_plan *p);

@@ -274,12 +274,16 @@ static int pivot(bool shared, struct error *e)
 
 int rootfs_enter(const struct init_plan *p, int rootfd, struct error *e)
 {
+	bool shared = propagation_flag(p->spec->linux_->rootfs_propagation) == MS_SHARED;
+
 	if (fchdir(rootfd) < 0)
 		return err_sys(e, errno, "enter the root file system");
 	if (!p->options->no_pivot) {
-		if (pivot(propagation_flag(p->spec->linux_->rootfs_propagation) == MS_SHARED, e) <
-		    0)
+		if (pivot(shared, e) < 0)
 			return -1;
+		/* The directory that we are in has become /. */
+		if (!shared)
+			return 0;
 	} else {
 		if (mount(".", "/", NULL, MS_MOVE, NULL) < 0)
 			return err_sys(e, errno, "move the root file system to /");

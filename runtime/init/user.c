@@ -33,27 +33,21 @@ struct passwd_entry {
 /* The text of a file of the image; "" when there is none. */
 static int read_database(struct arena *a, int rootfd, const char *path, char **ret, struct error *e)
 {
-	_cleanup_fd_ int look = path_try_open_in_root(rootfd, path, O_PATH, 0);
-	_cleanup_fd_ int fd = -1;
-	struct stat st, again;
+	/* Whoever gets a device here opens it under the container's own device rules. */
+	_cleanup_fd_ int fd =
+		path_try_open_in_root(rootfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	struct stat st;
 
 	*ret = arena_strdup(a, "");
-	if (look == -ENOENT || look == -ENOTDIR)
+	if (fd == -ENOENT || fd == -ENOTDIR)
 		return 0;
-	if (look < 0)
-		return err_sys(e, -look, "open %s of the container", path);
-	if (fstat(look, &st) < 0)
+	if (fd < 0)
+		return err_sys(e, -fd, "open %s of the container", path);
+	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "stat %s of the container", path);
 	if (!S_ISREG(st.st_mode))
 		return err_msg(e, "read %s of the container: not a regular file", path);
-	fd = path_try_open_in_root(rootfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
-	if (fd < 0)
-		return err_sys(e, -fd, "open %s of the container", path);
-	if (fstat(fd, &again) < 0)
-		return err_sys(e, errno, "stat %s of the container", path);
-	if (again.st_dev != st.st_dev || again.st_ino != st.st_ino || !S_ISREG(again.st_mode))
-		return err_msg(e, "read %s of the container: it changed meanwhile", path);
-	return file_read_known(a, fd, &again, path, MAX_FILE, ret, NULL, e);
+	return file_read_known(a, fd, &st, path, MAX_FILE, ret, NULL, e);
 }
 
 /* Takes the next line out of *TEXT and cuts it at its colons; how many fields, 0: an empty line or
@@ -281,6 +275,25 @@ static int resolve(struct arena *a, int rootfd, const char *user, char *const *g
 		if (find_group(a, groups, *group_add, &gid, e) < 0)
 			return err_wrap(e, "group to add");
 		add_gid(a, u, &cap, gid);
+	}
+	return 0;
+}
+
+int user_databases_check(int rootfd, struct error *e)
+{
+	static const char *const paths[] = { "/etc/passwd", "/etc/group" };
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		_cleanup_fd_ int fd = path_try_open_in_root(rootfd, paths[i], O_PATH, 0);
+
+		if (fd == -ENOENT || fd == -ENOTDIR)
+			continue;
+		if (fd < 0 || fstat(fd, &st) < 0)
+			return err_sys(e, fd < 0 ? -fd : errno, "look at %s of the container",
+				       paths[i]);
+		if (!S_ISREG(st.st_mode))
+			return err_msg(e, "read %s of the container: not a regular file", paths[i]);
 	}
 	return 0;
 }

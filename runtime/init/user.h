@@ -22,6 +22,10 @@ struct user_result {
 	const char *name; /* of the passwd entry, NULL when there is none */
 };
 
+/* Of a root that no process is confined to: its passwd and group are regular files, or not there.
+ * For user_resolve() opens what is there, and to open a device may do something. */
+int user_databases_check(int rootfd, struct error *e);
+
 /* USER may be NULL or "" (root). GROUP_ADD: further groups by name or number, may be NULL. */
 int user_resolve(struct arena *a, int rootfd, const char *user, char *const *group_add,
 		 struct user_result *ret, struct error *e);

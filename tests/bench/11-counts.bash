@@ -51,7 +51,7 @@ if is_root; then
 fi
 if as_single counts; then
 	wrap=
-	! is_root || wrap=in_v1
+	! is_root || wrap=in_v2
 	bundle_make '.process.args = ["/bin/nothing"]' --rootless
 	cp "$work/nothing" "$dir/bundle/rootfs/bin/"
 	counts "rootless, one id" --map single --host-net --host-sys --read-only --masks

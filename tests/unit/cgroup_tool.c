@@ -102,7 +102,7 @@ static pid_t start_process(const struct cgroup *cg, bool join, bool *into, struc
 	j->n = 0;
 	if (join && cgroup_join_open(cg, *into, j, &error) < 0)
 		fail();
-	pid = do_fork(*into ? cgroup_clone_fd(cg) : -1);
+	pid = do_fork(*into ? cgroup_open_clone_fd(cg) : -1);
 	if (pid >= 0 || !*into)
 		return pid;
 	cgroup_join_close(j);
@@ -112,7 +112,8 @@ static pid_t start_process(const struct cgroup *cg, bool join, bool *into, struc
 
 static int start(const struct cgroup *cg, const char *how, char **argv)
 {
-	bool into = str_eq(how, "clone") && cgroup_clone_fd(cg) >= 0;
+	_cleanup_fd_ int dir = str_eq(how, "clone") ? cgroup_open_clone_fd(cg) : -1;
+	bool into = dir >= 0;
 	bool join = !str_eq(how, "attach");
 	struct cgroup_join j;
 	int go[2];
