@@ -33,7 +33,7 @@ sh_bundle() { # SCRIPT [JQ]
 	"$MRUN" start "$ID"
 	[ "$(status "$ID")" = running ]
 	run -1 "$MRUN" start "$ID"
-	[[ $output == *"cannot start a container in the running state"* ]]
+	[[ $output == *"cannot start an already running container"* ]]
 	run -1 "$MRUN" delete "$ID"
 	[[ $output == *"not stopped"* ]]
 	for _ in {1..200}; do grep -q up log && break; sleep 0.05; done

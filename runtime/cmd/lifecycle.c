@@ -87,11 +87,14 @@ int cmd_start(struct cmd_context *c, int argc, char **argv, struct error *e)
 		return r < 0 ? -1 : 0;
 	if (state_open(c, rest[0], &ct, e) < 0)
 		return -1;
-	st = state_status(c->arena, &ct, false);
+	/* A frozen one would not answer, and we would wait for it. */
+	st = state_status(c->arena, &ct, true);
 	if (ct.record->hooks && !(spec = record_spec(c->arena, &ct, e)))
 		return -1;
 	if (st == STATUS_STOPPED)
 		return err_msg(e, "cannot start a container that has stopped");
+	if (st == STATUS_RUNNING)
+		return err_msg(e, "cannot start an already running container");
 	if (st != STATUS_CREATED)
 		return err_msg(e, "cannot start a container in the %s state",
 			       state_status_name(st));
@@ -398,7 +401,7 @@ static int delete_one(struct cmd_context *c, const char *id, bool force, struct 
 			return -1;
 	} else if (st != STATUS_STOPPED) {
 		err_msg(e, "cannot delete container %s that is not stopped: %s", ct.id,
-			state_status_name(st));
+			state_status_name(state_status(c->arena, &ct, true)));
 		return err_hint(e, "mrun kill %s KILL, or mrun delete --force %s", ct.id, ct.id);
 	}
 	r = wait_for_stayer(&ct, e);

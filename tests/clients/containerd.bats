@@ -187,6 +187,26 @@ shim() { # its pid
 	removed
 }
 
+# What the shim takes for "not found" are words in mrun's log; the rest of them is in messages.bats.
+@test "kill in the moment of the end, and of what somebody else has removed: not found" {
+	need strace
+	printf '#!/bin/sh\ncase " $* " in *" kill "*) exec strace -qqo "%s" -e trace=pidfd_send_signal \
+		-e inject=pidfd_send_signal:error=ESRCH "%s" "$@" ;; esac\nexec "%s" "$@"\n' "$T/strace" "$MRUN" "$MRUN" >raced
+	chmod 755 raced
+	timeout -k 5 60 ctr run -d --runc-binary "$T/raced" --runc-root "$D/runc" --fifo-dir "$D/fifo" $HELLO "$ID" \
+		sleep 1000 </dev/null >log 2>&1
+	run -1 c task kill -s TERM "$ID"
+	[[ $output == *"process already finished"*"not found"* ]]
+	grep -q INJECTED strace
+	"$MRUN" --root "$D/runc/$CONTAINERD_NAMESPACE" delete --force "$ID"
+	until_true is STOPPED
+	run -1 c task kill -s KILL "$ID"
+	[[ $output == *"no such container"*"not found"* ]]
+	c task rm "$ID" || true
+	[ -z "$(status)" ]
+	c container rm "$ID"
+}
+
 @test "metrics are the cgroup's" {
 	waiting --memory-limit 64000000 -- sh -c 'head -c 10000000 /dev/zero >/dev/shm/x; sleep 1000 & wait'
 	used() { [ "$(c task metrics --format json "$ID" | jq .memory.usage.usage)" -gt 10000000 ]; }
