@@ -434,13 +434,19 @@ static int delete_matching(struct cmd_context *c, const char *pattern, bool forc
 		return err_msg(e, "delete --regex: '%s': %s", pattern, why);
 	}
 	d = opendir(root);
-	while (d && (de = readdir(d)))
+	if (!d && errno != ENOENT)
+		r = err_sys(e, errno, "list the containers in %s", root);
+	while (d && (errno = 0, de = readdir(d)))
 		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, "..") &&
 		    regexec(&re, de->d_name, 0, NULL, 0) == 0)
 			strlist_add(c->arena, &ids, arena_strdup(c->arena, de->d_name));
+	if (d && errno)
+		r = err_sys(e, errno, "list the containers in %s", root);
 	if (d)
 		closedir(d);
 	regfree(&re);
+	if (r < 0)
+		return -1;
 	for (size_t i = 0; i < ids.n; i++)
 		if (delete_one(c, ids.items[i], force, &each) < 0 && each.code != ENOENT) {
 			if (r == 0)

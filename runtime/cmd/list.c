@@ -84,16 +84,20 @@ static int read_names(struct arena *a, const char *root, bool explicit_root, str
 {
 	DIR *d = opendir(root);
 	struct dirent *de;
+	int failed;
 
 	if (!d && errno == ENOENT && !explicit_root)
 		return 0;
 	if (!d)
 		return err_sys(e, errno, "list the containers in %s", root);
-	while ((de = readdir(d)))
+	while (errno = 0, (de = readdir(d)))
 		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, "..") &&
 		    (de->d_type == DT_DIR || de->d_type == DT_UNKNOWN))
 			strlist_add(a, ids, arena_strdup(a, de->d_name));
+	failed = errno;
 	closedir(d);
+	if (failed)
+		return err_sys(e, failed, "list the containers in %s", root);
 	if (ids->n)
 		qsort(ids->items, ids->n, sizeof(char *), by_name);
 	return 0;

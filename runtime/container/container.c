@@ -145,6 +145,8 @@ static int wind_up(struct cmd_context *c, const struct container_options *o, str
 	if (o->keep && o->bundle)
 		return 0;
 	if (state_relock(ct, e) < 0) {
+		if (e->code != ENOENT && e->code != EBUSY)
+			return -1;
 		err_clear(e);
 		return 0;
 	}

@@ -55,7 +55,7 @@ static int lock(int fd, const char *id, struct error *e)
 	for (int waited = 0;; waited += 5) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 			return 0;
-		if (errno != EWOULDBLOCK && errno != EINTR)
+		if (errno != EWOULDBLOCK && errno != EINTR && errno != ENOMEM)
 			return err_sys(e, errno, "lock container %s", id);
 		if (waited >= LOCK_WAIT_MS) {
 			err_msg(e, "container %s is being worked on by another mrun", id);
@@ -141,8 +141,7 @@ int state_new(struct cmd_context *c, const char *id, const struct container_reco
 		return err_hint(e, "give the directory another name");
 	}
 	/* Where it is is nobody's but ours to make, but for /tmp. */
-	root = state_root_of_ours(c);
-	if (!root && !(root = state_root(c, true, e)))
+	if (state_root_of_ours(c, &root, e) < 0 || (!root && !(root = state_root(c, true, e))))
 		return -1;
 	dir = arena_printf(c->arena, "%s/%s", root, id);
 	r = mkdir(dir, 0700);
@@ -219,6 +218,12 @@ static uint64_t read_stat_of(pid_t pid, uint64_t *ret_ignored)
 	return read_stat(path, ret_ignored);
 }
 
+/* What an errno that was 0 before a failed look at a process says: it stays so for a zombie. */
+static bool says_gone(void)
+{
+	return !errno || errno == ENOENT || errno == ESRCH;
+}
+
 uint64_t state_process_start_time(pid_t pid)
 {
 	uint64_t ignored;
@@ -234,13 +239,16 @@ bool state_ignores_signals(void)
 	return ignored != 0;
 }
 
-/* "PID STARTTIME" as the text of a link: it is there at once or not at all, by one call. */
-static void read_init(struct container *ct)
+/* "PID STARTTIME" as the text of a link: it is there at once or not at all, by one call. What
+ * cannot be looked at is not missing: the container would pass for stopped. */
+static int read_init(struct container *ct, struct error *e)
 {
 	char text[64], *space;
 	ssize_t n = readlinkat(ct->dir_fd, INIT_FILE, text, sizeof(text) - 1);
 	uint64_t pid, start;
 
+	if (n < 0 && errno != ENOENT)
+		return err_sys(e, errno, "read the process of container %s", ct->id);
 	text[n > 0 ? n : 0] = 0;
 	space = strchr(text, ' ');
 	if (space) {
@@ -251,6 +259,9 @@ static void read_init(struct container *ct)
 		}
 	}
 	ct->has_fifo = faccessat(ct->dir_fd, "exec.fifo", F_OK, 0) == 0;
+	if (!ct->has_fifo && errno != ENOENT)
+		return err_sys(e, errno, "look for the FIFO of container %s", ct->id);
+	return 0;
 }
 
 static int load(struct arena *a, struct container *ct, struct error *e)
@@ -276,8 +287,7 @@ static int load(struct arena *a, struct container *ct, struct error *e)
 		ct->record->config = config + strlen(SEPARATOR);
 		ct->record->config_len = len - (size_t)(ct->record->config - text);
 	}
-	read_init(ct);
-	return 0;
+	return read_init(ct, e);
 }
 
 static int not_there(const char *id, struct error *e)
@@ -287,11 +297,23 @@ static int not_there(const char *id, struct error *e)
 	return -1;
 }
 
+/* Whether it was deleted while we waited for the lock. Asked again where the kernel has no answer:
+ * who gives the container back must not leave it for that. */
+static int is_removed(int fd, const char *id, struct error *e)
+{
+	struct stat st;
+
+	for (int tries = 0; tries < 3; tries++)
+		if (fstat(fd, &st) == 0)
+			return st.st_nlink == 0;
+	return err_sys(e, errno, "look at the state of container %s", id);
+}
+
 static int open_one(struct arena *a, const char *root, const char *id, enum lock_kind kind,
 		    struct container *ret, struct error *e)
 {
 	_cleanup_fd_ int fd = -1;
-	struct stat st;
+	int removed;
 
 	if (state_check_id(id, e) < 0)
 		return -1;
@@ -307,8 +329,10 @@ static int open_one(struct arena *a, const char *root, const char *id, enum lock
 	ret->alone = kind == LOCK_ALONE;
 	if (kind == LOCK_SHARED)
 		lock_shared(fd);
-	/* Deleted while we waited for the lock? */
-	if (fstat(fd, &st) < 0 || st.st_nlink == 0)
+	removed = is_removed(fd, id, e);
+	if (removed < 0)
+		return -1;
+	if (removed)
 		return not_there(id, e);
 	ret->dir_fd = fd;
 	if (load(a, ret, e) < 0)
@@ -344,12 +368,13 @@ void state_unlock(struct container *ct)
 
 int state_relock(struct container *ct, struct error *e)
 {
-	struct stat st;
+	int removed;
 
 	if (lock(ct->dir_fd, ct->id, e) < 0)
 		return -1;
-	if (fstat(ct->dir_fd, &st) == 0 && st.st_nlink > 0)
-		return 0;
+	removed = is_removed(ct->dir_fd, ct->id, e);
+	if (removed <= 0)
+		return removed;
 	err_clear(e);
 	e->code = ENOENT;
 	return -1;
@@ -372,7 +397,11 @@ int state_write_init(struct container *ct, pid_t pid, bool *ret_ignores, struct 
 	bool again = ct->pid > 0;
 
 	ct->pid = pid;
+	errno = 0;
 	ct->start_time = read_stat_of(pid, &ignored);
+	/* Without it the process would pass for gone. */
+	if (!ct->start_time && !says_gone())
+		return err_sys(e, errno, "look at process %d of container %s", (int)pid, ct->id);
 	*ret_ignores = ignored != 0;
 	snprintf(text, sizeof(text), "%d %llu", (int)pid, (unsigned long long)ct->start_time);
 	if (symlinkat(text, ct->dir_fd, again ? INIT_FILE ".new" : INIT_FILE) < 0 ||
@@ -419,9 +448,9 @@ static bool is_alive(const struct container *ct)
 
 	if (!ct->start_time)
 		return false;
-	errno = 0; /* stays so for a zombie */
+	errno = 0;
 	start = state_process_start_time(ct->pid);
-	return start ? start == ct->start_time : errno && errno != ENOENT && errno != ESRCH;
+	return start ? start == ct->start_time : !says_gone();
 }
 
 enum status state_status(struct arena *a, const struct container *ct, bool complete)

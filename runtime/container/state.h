@@ -67,9 +67,9 @@ struct container {
 /* The directory for all containers: --root, else $XDG_RUNTIME_DIR/mrun, else /run/mrun for root,
  * else a directory in /tmp that is verified to be ours. It is made when MAKE. NULL on error. */
 const char *state_root(struct cmd_context *c, bool make, struct error *e);
-/* The same, unlooked at, where nobody else can make one of that name; NULL: it is the one in /tmp.
- */
-const char *state_root_of_ours(struct cmd_context *c);
+/* The same, unlooked at, where nobody else can make one of that name; *RET is NULL where it is the
+ * one in /tmp. */
+int state_root_of_ours(struct cmd_context *c, const char **ret, struct error *e);
 
 /* runc's rule: letters, digits, _ + - . , not "." or "..", at most 1,024 characters. */
 int state_check_id(const char *id, struct error *e);

@@ -22,8 +22,12 @@ static const char *tmp_root(struct arena *a, bool make, struct error *e)
 		err_hint(e, "set XDG_RUNTIME_DIR, or give --root DIR");
 		return NULL;
 	}
-	if (lstat(dir, &st) < 0)
-		return dir;
+	if (lstat(dir, &st) < 0) {
+		if (errno == ENOENT)
+			return dir;
+		err_sys(e, errno, "look at %s", dir);
+		return NULL;
+	}
 	if (!S_ISDIR(st.st_mode) || st.st_uid != self_uid() || (st.st_mode & 077)) {
 		err_msg(e, "%s is not a directory of yours alone", dir);
 		err_hint(e, "remove it, set XDG_RUNTIME_DIR, or give --root DIR");
@@ -32,33 +36,49 @@ static const char *tmp_root(struct arena *a, bool make, struct error *e)
 	return dir;
 }
 
-/* XDG_RUNTIME_DIR may be another user's after `su`: then it is not used. */
-static const char *xdg_root(struct arena *a)
+/* Nobody can have containers there, by what the last call said. */
+static bool no_place(void)
+{
+	return errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == EROFS ||
+	       errno == ELOOP || errno == ENAMETOOLONG;
+}
+
+/* XDG_RUNTIME_DIR may be another user's after `su`: then it is not used. But one that only could
+ * not be looked at has our containers: they would pass for missing. */
+static int xdg_root(struct arena *a, const char **ret, struct error *e)
 {
 	const char *dir = getenv("XDG_RUNTIME_DIR");
 	struct stat st;
 
-	if (!dir || dir[0] != '/' || stat(dir, &st) < 0 || !S_ISDIR(st.st_mode) ||
-	    st.st_uid != self_uid() || access(dir, W_OK | X_OK) < 0)
-		return NULL;
-	return arena_printf(a, "%s/mrun", dir);
+	*ret = NULL;
+	if (!dir || dir[0] != '/')
+		return 0;
+	if (stat(dir, &st) < 0)
+		return no_place() ? 0 : err_sys(e, errno, "look at XDG_RUNTIME_DIR, %s", dir);
+	if (!S_ISDIR(st.st_mode) || st.st_uid != self_uid())
+		return 0;
+	if (access(dir, W_OK | X_OK) < 0)
+		return no_place() ? 0 : err_sys(e, errno, "look at XDG_RUNTIME_DIR, %s", dir);
+	*ret = arena_printf(a, "%s/mrun", dir);
+	return 0;
 }
 
-const char *state_root_of_ours(struct cmd_context *c)
+int state_root_of_ours(struct cmd_context *c, const char **ret, struct error *e)
 {
-	const char *dir = c->root;
-
-	if (!dir)
-		dir = xdg_root(c->arena);
-	if (!dir && self_uid() == 0)
-		dir = "/run/mrun";
-	return dir;
+	*ret = c->root;
+	if (!*ret && xdg_root(c->arena, ret, e) < 0)
+		return -1;
+	if (!*ret && self_uid() == 0)
+		*ret = "/run/mrun";
+	return 0;
 }
 
 const char *state_root(struct cmd_context *c, bool make, struct error *e)
 {
-	const char *dir = state_root_of_ours(c);
+	const char *dir;
 
+	if (state_root_of_ours(c, &dir, e) < 0)
+		return NULL;
 	if (!dir)
 		return tmp_root(c->arena, make, e);
 	if (make && file_mkdirs(AT_FDCWD, dir, 0711, e) < 0) {
