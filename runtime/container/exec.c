@@ -376,7 +376,8 @@ static int follow(struct exec *x, struct error *e)
 	if (plan->process.seccomp.notify)
 		expected |= SYNC_BIT(SYNC_NOTIFY);
 	while (r == 0) {
-		if (sync_receive_expected(x->sync, &p, &expected, e) < 0)
+		if (sync_receive_expected(x->sync, x->pid ? x->pid : x->middle, &p, &expected, e) <
+		    0)
 			return -1;
 		switch (p.tag) {
 		case SYNC_CGROUP:
@@ -441,6 +442,11 @@ static int spawn(struct exec *x, struct error *e)
 		return err_sys(e, errno, "socketpair");
 	x->sync = pair[0];
 	x->plan.sync_fd = pair[1];
+	/* The shim's clone has a copy of the other end, whatever becomes of the shim. */
+	if (sync_watch(x->sync, e) < 0) {
+		close(pair[1]);
+		return -1;
+	}
 	x->middle = fork_into_cgroup(x, e);
 	if (x->middle == 0) {
 		close(x->sync);

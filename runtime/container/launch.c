@@ -341,7 +341,8 @@ static int spawn_once(struct launch *l, int cgroup_fd, struct error *e)
 			return -1;
 		l->plan.cgroup_join = &join;
 	}
-	if (l->sync < 0 && make_pair(l, e) < 0)
+	if ((l->sync < 0 && make_pair(l, e) < 0) ||
+	    (l->plan.joins_len && sync_watch(l->sync, e) < 0))
 		goto out;
 	l->out->pid = init_spawn(&l->plan, cgroup_fd, l->sync, e);
 	fd_closep(&l->plan.sync_fd); /* for good in equip(), with all that the child has */

@@ -119,7 +119,7 @@ int launch_follow(struct launch *l, struct error *e)
 	struct sync_packet p;
 
 	for (;;) {
-		if (sync_receive_expected(l->sync, &p, &expected, e) < 0)
+		if (sync_receive_expected(l->sync, l->out->pid, &p, &expected, e) < 0)
 			return -1;
 		switch (p.tag) {
 		case SYNC_HOOKS:
@@ -156,7 +156,7 @@ int launch_follow(struct launch *l, struct error *e)
 		case SYNC_CREATED:
 			return 0;
 		case SYNC_END:
-			if (l->waits)
+			if (l->waits || (expected & SYNC_BIT(SYNC_PID)))
 				return err_msg(e, "the container's first process ended during the "
 						  "set-up");
 			return 0;

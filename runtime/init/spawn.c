@@ -170,8 +170,10 @@ static pid_t fork_into(int cgroup_fd)
 
 pid_t init_spawn(struct init_plan *p, int cgroup_fd, int sync, struct error *e)
 {
+	unsigned expected = SYNC_BIT(SYNC_PID);
 	struct sync_packet packet;
 	pid_t pid, middle;
+	int r;
 
 	if (!p->joins_len) {
 		pid = do_clone(p, 0, cgroup_fd);
@@ -191,12 +193,16 @@ pid_t init_spawn(struct init_plan *p, int cgroup_fd, int sync, struct error *e)
 	/* Our copy of its end must go, or its death would not be seen. */
 	close(p->sync_fd);
 	p->sync_fd = -1;
-	if (sync_receive(sync, &packet, e) < 0)
-		packet.tag = SYNC_END;
-	if (packet.tag == SYNC_PID && packet.pid == middle && p->exposed)
+	r = sync_receive_expected(sync, middle, &packet, &expected, e);
+	if (r == 0 && packet.tag == SYNC_PID && packet.pid == middle && p->exposed)
 		return middle;
+	/* It may be waiting for us. What it has cloned ends when our end is closed. */
+	if (r < 0 || packet.tag != SYNC_PID || p->exposed)
+		kill(middle, SIGKILL);
 	while (waitpid(middle, NULL, 0) < 0 && errno == EINTR)
 		;
+	if (r < 0)
+		return -1;
 	if (packet.tag == SYNC_ERROR) {
 		*e = packet.error;
 		return -1;

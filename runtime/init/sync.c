@@ -9,6 +9,8 @@
 
 #include "oci/base/file.h"
 
+#define WATCH_US 500000
+
 int sync_send(int sock, enum sync_tag tag, int fd, struct error *e)
 {
 	char c = (char)tag;
@@ -111,11 +113,46 @@ int sync_receive(int sock, struct sync_packet *p, struct error *e)
 	return 0;
 }
 
-int sync_receive_expected(int sock, struct sync_packet *p, unsigned *expected, struct error *e)
+int sync_watch(int sock, struct error *e)
+{
+	const struct timeval pause = { .tv_usec = WATCH_US };
+
+	if (setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &pause, sizeof(pause)) < 0)
+		return err_sys(e, errno, "setsockopt SO_RCVTIMEO");
+	return 0;
+}
+
+static bool has_ended(pid_t pid)
+{
+	siginfo_t si = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == pid;
+}
+
+/* What it said before its end is still to be read: the end is believed the second time. */
+static int receive_from(int sock, pid_t from, struct sync_packet *p, struct error *e)
+{
+	bool ended = false;
+
+	while (sync_receive(sock, p, e) < 0) {
+		if (e->code != EAGAIN)
+			return -1;
+		err_clear(e);
+		if (ended) {
+			p->tag = SYNC_END;
+			return 0;
+		}
+		ended = has_ended(from);
+	}
+	return 0;
+}
+
+int sync_receive_expected(int sock, pid_t from, struct sync_packet *p, unsigned *expected,
+			  struct error *e)
 {
 	bool known;
 
-	if (sync_receive(sock, p, e) < 0)
+	if (receive_from(sock, from, p, e) < 0)
 		return -1;
 	if (p->tag == SYNC_ERROR || p->tag == SYNC_REPORT || p->tag == SYNC_END) {
 		fd_closep(&p->fd);

@@ -43,13 +43,18 @@ int sync_send_ambient(int sock, uint64_t missing, struct error *e);
 void sync_send_error(int sock, const struct error *e);
 /* The same when the program can't be executed: execve(2) would fail with ERR. */
 void sync_send_report(int sock, int err);
-/* Waits for a packet. -1 with E when the socket fails. */
+/* Waits for a packet, as long as the other end is open somewhere: its owner's death is seen when
+ * nobody else has a copy. -1 with E when the socket fails. */
 int sync_receive(int sock, struct sync_packet *p, struct error *e);
 /* The same, while a program of the container's may hold a copy of the socket: the shim keeps one
  * until its execve(2) is through, and another process of the container can take it out of the shim
  * (pidfd_getfd(2)). So each of *EXPECTED (SYNC_BITs, cleared here as they come) is taken once, an
- * error, a report and the end at any time, and anything else is an error. */
-int sync_receive_expected(int sock, struct sync_packet *p, unsigned *expected, struct error *e);
+ * error, a report and the end at any time, and anything else is an error. After sync_watch(), the
+ * end of FROM, a child of ours, is the end, too, whoever else has the socket. */
+int sync_receive_expected(int sock, pid_t from, struct sync_packet *p, unsigned *expected,
+			  struct error *e);
+/* Has receiving on SOCK look now and then whether the other side's process is still there. */
+int sync_watch(int sock, struct error *e);
 #define SYNC_BIT(tag) (1U << ((tag) - 'a'))
 /* Waits for exactly TAG; an error the other side sent becomes E. */
 int sync_expect(int sock, enum sync_tag tag, struct error *e);

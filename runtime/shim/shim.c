@@ -192,7 +192,8 @@ static int parse(char *p, struct call *c)
 	return 1;
 }
 
-static void await(int fd)
+/* Silent at its end: then mrun has given up. */
+static void await(const struct call *c, int fd)
 {
 	char byte;
 	long n;
@@ -200,6 +201,8 @@ static void await(int fd)
 	do
 		n = SYS(read, fd, &byte, 1, 0);
 	while (n == -EINTR);
+	if (n < 0)
+		fail(c->path, c->report, n);
 	if (n != 1)
 		leave(1);
 }
@@ -217,18 +220,21 @@ static void join(const struct call *c)
 		for (unsigned i = 0; i < sizeof(int); i++)
 			said[1 + i] =
 				((char *)&pid)[i]; /* little-endian, as the processors above */
-		SYS(write, c->sync, said, sizeof(said), 0);
-		leave(0);
+		if (SYS(write, c->sync, said, sizeof(said), 0) == sizeof(said))
+			leave(0);
+		/* Nobody knows of it. */
+		SYS(kill, pid, SIGKILL, 0, 0);
+		leave(1);
 	}
 	SYS(setsid, 0, 0, 0, 0);
 	if (c->terminal && (n = SYS(ioctl, 0, 0x540e, 0, 0)) < 0) /* TIOCSCTTY */
 		fail(c->path, c->report, n);
-	await(c->sync);
+	await(c, c->sync);
 	if (c->sync != c->report)
 		SYS(close, c->sync, 0, 0, 0);
 	if (c->wait == c->sync)
 		return;
-	await(c->wait);
+	await(c, c->wait);
 	if (c->wait != c->report)
 		SYS(close, c->wait, 0, 0, 0);
 }
