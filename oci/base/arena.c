@@ -23,6 +23,9 @@ struct arena_chunk {
 
 static _Alignas(4096) char first[FIRST_SIZE];
 static bool first_taken;
+/* For when the kernel has no more: who has made half of a container needs some to take it back. */
+static _Alignas(4096) char reserve[FIRST_SIZE];
+static bool reserve_taken;
 
 static _Noreturn void out_of_memory(void)
 {
@@ -57,6 +60,11 @@ static struct arena_chunk *chunk_new(size_t want)
 		c = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (c == MAP_FAILED)
 			c = NULL;
+	}
+	if (!c && !reserve_taken && sizeof(*c) + want <= sizeof(reserve)) {
+		reserve_taken = true;
+		c = (struct arena_chunk *)reserve;
+		size = sizeof(reserve);
 	}
 	if (!c)
 		out_of_memory();
@@ -136,11 +144,13 @@ void arena_free(struct arena *a)
 {
 	while (a->last) {
 		struct arena_chunk *prev = a->last->prev;
+		bool ours = a->last == (struct arena_chunk *)first ||
+			    a->last == (struct arena_chunk *)reserve;
 
-		if (SANITIZED)
+		/* The two of ours are given once: they would have to be cleared. */
+		if (SANITIZED && !ours)
 			free(a->last);
-		/* The first chunk is given once: it would have to be cleared. */
-		else if (a->last != (struct arena_chunk *)first)
+		else if (!ours)
 			munmap(a->last, sizeof(*a->last) + a->last->size);
 		a->last = prev;
 	}

@@ -1,8 +1,9 @@
 /*
  * One arena a command: everything that is parsed or built lives in it until the program ends.
  * Nothing is freed one by one; only descriptors, mappings and processes need cleaning up.
- * Memory that runs out ends the program with exit code 125 through exit(3), so that what was
- * registered with atexit(3) is undone.
+ * Memory that runs out: 256 KiB are kept for that, which is what taking things back needs; then it
+ * ends the program with exit code 125 through exit(3), so that what was registered with atexit(3)
+ * is undone.
  */
 #ifndef MRUN_OCI_BASE_ARENA_H
 #define MRUN_OCI_BASE_ARENA_H
