@@ -262,7 +262,11 @@ int cgroup_delete(const struct cgroup *cg, int timeout_ms, struct error *e)
 
 		if (h->state != HIER_MADE && h->state != HIER_PLANNED)
 			continue;
-		while ((errnum = remove_once(h)) == EBUSY && waited_us < timeout_ms * 1000L) {
+		/* Another error than that of one in use is asked about a few times: nobody comes
+		 * by later and removes it. */
+		for (int others = 0; (errnum = remove_once(h)) && waited_us < timeout_ms * 1000L;) {
+			if (errnum != EBUSY && ++others == 3)
+				break;
 			cg_sleep_us(step_us);
 			waited_us += step_us;
 			if (step_us < 50000)
