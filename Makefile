@@ -184,10 +184,12 @@ $(ATTACKS): $(BUILD)/tests/attack-%: tests/probe/attack-%.c
 	@mkdir -p $(dir $@)
 	$(say) TEST $@
 	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -I. -Wall -Wextra -static -o $@ $<
-# Makes each system call of a command fail once, or kills at it: by hand (tests/faults/sweep.c), the
-# suite does not call it yet.
+# Makes each system call of a command fail once, or kills at it (tests/faults/sweep.c).
 .PHONY: sweep
-sweep: $(BUILD)/tests/sweep ## build what makes system calls fail one by one (x86_64)
+ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
+SWEEP := $(BUILD)/tests/sweep
+endif
+sweep: $(SWEEP) ## build what makes system calls fail one by one (x86_64)
 $(BUILD)/tests/sweep: $(wildcard tests/faults/*.c tests/faults/*.h)
 	@mkdir -p $(dir $@)
 	$(say) TEST $@
@@ -195,7 +197,7 @@ $(BUILD)/tests/sweep: $(wildcard tests/faults/*.c tests/faults/*.h)
 .PHONY: tests-build
 tests-build: all $(ATTACKS) $(BUILD)/completion/table $(UNIT) \
 	$(BUILD)/tests/probe $(BUILD)/tests/syscalls $(BUILD)/tests/filter $(BUILD)/tests/notify \
-	$(BUILD)/tests/cgroup-tool
+	$(BUILD)/tests/cgroup-tool $(SWEEP)
 
 .PHONY: deps-test
 deps-test:

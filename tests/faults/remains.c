@@ -204,14 +204,18 @@ void remains_processes(struct lines *l)
 	lines_sort(l);
 }
 
-void remains_kill_processes(void)
+void remains_kill_processes(const struct lines *but)
 {
 	size_t n;
 	struct process *all = descendants(&n);
 
-	for (size_t i = 0; i < n; i++)
-		if (all[i].ours)
+	for (size_t i = 0; i < n; i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "%d %s", (int)all[i].pid, all[i].name);
+		if (all[i].ours && !lines_has(but, line))
 			kill(all[i].pid, SIGKILL);
+	}
 	free(all);
 }
 

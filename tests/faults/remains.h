@@ -26,7 +26,8 @@ void remains_mounts(struct lines *l);
 void remains_cgroups(struct lines *l, const char *prefix);
 /* Descendants of ours: pid, name, state. */
 void remains_processes(struct lines *l);
-void remains_kill_processes(void);
+/* Kills those that are not among BUT. */
+void remains_kill_processes(const struct lines *but);
 /* Removes everything in DIR. */
 void remains_wipe(const char *dir);
 

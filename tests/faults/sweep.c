@@ -16,6 +16,7 @@
  *   --cgroups PREFIX   no cgroup of a name that begins so may stay
  *   --bound SECONDS    that a command may take (20)
  *   --budget SECONDS   as many trials as fit, at random (default: all)     --seed N
+ *   --of NAME          only calls that the program NAME makes, which a process executes last
  *   --only P:N:E       this trial alone: process, call, errno or KILL (repeatable)
  *   --max N            stops after so many problems (20)
  *   --messages         lists what was said in the end
@@ -210,9 +211,9 @@ static void run_traced(struct session *s, bool first)
 			st->out = x.out;
 			lines_split(&st->err, x.err);
 			lines_sort(&st->err);
-			free(x.err);
 			if (x.hung || x.code != 0)
 				show(s, st, &x, "fails without a fault");
+			free(x.err);
 			continue;
 		}
 		wrong = judge(s, st, &x);
@@ -321,8 +322,7 @@ static void end_processes(struct session *s)
 		remains_processes(&there);
 		if (same(&there, &base.processes) || there.n == 0)
 			break;
-		if (base.processes.n == 0)
-			remains_kill_processes();
+		remains_kill_processes(&base.processes);
 		usleep(10000);
 	}
 	lines_free(&there);
@@ -401,9 +401,26 @@ static bool is_start(long nr)
 	       nr == SYS_mprotect || nr == SYS_munmap;
 }
 
+/* Where the C library is done that a program started with call FIRST: its last calls are, for a
+ * program that is linked dynamically (it opens files first), prlimit64(RLIMIT_STACK) and a few
+ * more, for mrun mprotect. N: none, it has no C library, as the shim. */
+static size_t start_ends(const long *calls, size_t n, size_t first)
+{
+	size_t at = first;
+
+	while (at < n && calls[at] != SYS_mprotect && calls[at] != SYS_openat)
+		at++;
+	if (at < n && calls[at] == SYS_mprotect)
+		return at;
+	for (at = first; at < n && calls[at] != SYS_prlimit64;)
+		at++;
+	while (at + 1 < n && is_start(calls[at + 1]))
+		at++;
+	return at;
+}
+
 /* From a program's start to its main: the C library's business, which ends such a program by a line
- * of its own. The last of that is prlimit64(RLIMIT_STACK) and a few more. (The shim has no C
- * library.) */
+ * of its own. */
 static bool before_main(int process, size_t call)
 {
 	const size_t *execs = base.record.p[process].execs;
@@ -411,18 +428,22 @@ static bool before_main(int process, size_t call)
 	size_t n = base.record.p[process].n;
 
 	for (size_t i = 0; i < base.record.p[process].execs_n; i++) {
-		size_t main_at = execs[i];
+		size_t main_at = start_ends(calls, n, execs[i]);
 
-		while (main_at < n && calls[main_at] != SYS_prlimit64)
-			main_at++;
-		if (main_at == n)
-			continue;
-		while (main_at + 1 < n && is_start(calls[main_at + 1]))
-			main_at++;
-		if (call >= execs[i] && call <= main_at)
+		if (main_at < n && call >= execs[i] && call <= main_at)
 			return true;
 	}
 	return false;
+}
+
+static bool is_left_out(int process, size_t call)
+{
+	size_t execs = base.record.p[process].execs_n;
+
+	if (!o.of)
+		return false;
+	return strcmp(base.record.p[process].name, o.of) != 0 ||
+	       (execs && call < base.record.p[process].execs[execs - 1]);
 }
 
 static struct fault *all_faults(size_t *ret_n)
@@ -433,6 +454,8 @@ static struct fault *all_faults(size_t *ret_n)
 	for (int p = 0; p < base.record.processes && p < TRACE_PROCESSES; p++)
 		for (size_t i = 0; i < base.record.p[p].n; i++)
 			for (size_t k = 0; k < o.errnos_n; k++) {
+				if (is_left_out(p, i))
+					continue;
 				if (o.errnos[k] != TRACE_KILL &&
 				    (before_main(p, i) ||
 				     !call_may_fail(base.record.p[p].calls[i], NULL, o.errnos[k])))

@@ -1,0 +1,192 @@
+#!/usr/bin/env bats
+# What a failing system call, or a death in the middle, does to the runtime's commands: each call of
+# each process of run, create, start, kill, delete and exec fails once (ENOMEM, EIO, EPERM, EMFILE), or
+# its process is killed at it. The outcome is success or one clear error, never a hang, and nothing is
+# left: after a foreground run nothing needs to be done, after the others `delete --force`.
+#
+# tests/faults/sweep.c does it. By default as many trials as fit into a few seconds, at random (the
+# seed is told when something fails); with MRUN_SWEEP=full every one of them, which takes minutes.
+bats_require_minimum_version 1.5.0
+load lib
+
+SWEEP=${SWEEP:-$BUILD/tests/sweep}
+BUDGET=${MRUN_SWEEP_SECONDS:-2}
+SEED=${MRUN_SWEEP_SEED:-$RANDOM}
+
+setup_file() { user_make; }
+teardown_file() { user_clean; }
+setup() {
+	lib_setup
+	[ "$(uname -m)" = x86_64 ] || skip "tests/faults changes the registers of x86_64"
+	strace_allowed || skip "ptrace(2) is not allowed here"
+	P=mrun-f$$-$RANDOM
+	ID=$P
+}
+teardown() {
+	for WHO in root user; do
+		D=$T/d.$WHO
+		[ ! -d "$D/run" ] || for id in "$ID" "$ID.2"; do
+			XDG_RUNTIME_DIR=$D/run m_here delete -f "$id" >/dev/null 2>&1
+		done
+	done
+	lib_teardown
+}
+
+strace_allowed() { "$SWEEP" --errnos EIO --only 0:1:EIO "trace /bin/true" >/dev/null 2>&1; }
+
+# A bundle for whoever it is, in $B; its state and everything else that mrun writes lie below $D.
+make_bundle() { # PROGRAM AND ARGUMENTS AS JSON
+	B=$T/b.$WHO
+	D=$T/d.$WHO
+	rm -rf "$B" "$D"
+	mkdir -p "$D/run" "$D/cache" "$D/home"
+	chmod 700 "$D/run"
+	if [ "$WHO" = root ]; then
+		bundle "$B" ".process.args = $1"
+	else
+		alpine_rootfs "$B/rootfs"
+		chown -R "$TEST_USER:" "$B" "$D"
+		as_user "$MRUN" spec --rootless --bundle "$B"
+		jq ".process.terminal = false | .process.args = $1" "$B/config.json" >c
+		cat c >"$B/config.json"
+	fi
+}
+
+sweep() { # WHAT OPTION… STEP…
+	local what=$1 who=() amount=(--budget "$BUDGET" --seed "$SEED")
+	shift
+	[ "${MRUN_SWEEP:-}" != full ] && [ "${ALL:-}" != 1 ] || amount=()
+	[ "$WHO" = root ] || who=(--user "$TEST_UID:$TEST_GID")
+	# shellcheck disable=SC2086 # options of whoever calls
+	"$SWEEP" --name "$what as $WHO" "${who[@]}" "${amount[@]}" --dir "$B" --env "PATH=$PATH" \
+		--env "HOME=$D/home" --env "XDG_RUNTIME_DIR=$D/run" --env "XDG_CACHE_HOME=$D/cache" \
+		--env "MRUN_TEST_MARK=$T" --cgroups "$P" --watch "$D" --watch "$B" --codes 1,125,255 ${MRUN_SWEEP_OPTIONS:-} "$@"
+}
+faults() { sweep "$1" --errnos ENOMEM,EIO,EPERM,EMFILE "${@:2}"; }
+kills() { sweep "$1, killed" --kill "${@:2}" "after $MRUN list" "after $MRUN delete --force $ID"; }
+
+# Also the user's where root's has failed: both show what there is to mend.
+both_all() { # FUNCTION HOW
+	local failed=0
+	for WHO in root user; do
+		[ "$WHO" = user ] || [ "$(id -u)" -eq 0 ] || continue
+		"$@" || failed=1
+	done
+	return "$failed"
+}
+
+foreground() {
+	make_bundle '["/bin/echo", "hello"]'
+	"$1" run "trace $MRUN run $ID"
+}
+lifecycle() {
+	make_bundle '["/bin/sleep", "1000"]'
+	"$1" lifecycle "trace $MRUN create $ID" "trace $MRUN start $ID" "trace $MRUN kill $ID KILL" \
+		"trace @settle" "trace $MRUN delete $ID" "after $MRUN delete --force $ID"
+}
+forced() {
+	make_bundle '["/bin/sleep", "1000"]'
+	"$1" "run -d" "trace $MRUN run -d $ID" "trace $MRUN delete --force $ID" \
+		"after $MRUN delete --force $ID"
+}
+# The container that it goes into, or whose pid namespace it joins, must not take notice.
+beside() { # HOW WHAT STEP…
+	local how=$1 what=$2
+	shift 2
+	if [ "$how" = kills ]; then
+		set -- "$@" "after $MRUN list"
+		what="$what, killed"
+		how=--kill
+	else
+		how=--errnos=ENOMEM,EIO,EPERM,EMFILE
+	fi
+	sweep "$what" "$how" "$@" "after $MRUN kill $ID 0"
+}
+into() {
+	make_bundle '["/bin/sleep", "1000"]'
+	beside "$1" exec "once $MRUN run -d $ID" "trace $MRUN exec $ID /bin/echo hello" \
+		"end $MRUN delete --force $ID"
+}
+# As a pod's second container; its first process is made last, by the shim.
+joined() {
+	local status=0 pid
+	make_bundle '["/bin/sleep", "1000"]'
+	(
+		cd "$B" || exit
+		export XDG_RUNTIME_DIR=$D/run
+		m_here run -d "$ID" </dev/null >/dev/null 2>&1
+		m_here state "$ID" | jq .pid
+	) >pid
+	pid=$(cat pid)
+	cp "$B/config.json" "$B/first.json"
+	jq --arg p "/proc/$pid/ns/" '.process.args = ["/bin/echo", "hello"] |
+		.linux.namespaces |= map(select(.type == "pid" or .type == "user") |= . + {path: ($p + .type)}) |
+		del(.linux.uidMappings, .linux.gidMappings)' "$B/first.json" >c
+	cat c >"$B/config.json"
+	beside "$1" "run in a pod" "trace $MRUN run $ID.2" "after $MRUN delete --force $ID.2" || status=1
+	XDG_RUNTIME_DIR=$D/run m_here delete --force "$ID" || status=1
+	return "$status"
+}
+# mrun as WHO, with this shell's directory and XDG_RUNTIME_DIR.
+m_here() {
+	if [ "$WHO" = root ]; then
+		"$MRUN" "$@"
+	else
+		setpriv --reuid "$TEST_USER" --regid "$TEST_USER" --init-groups --inh-caps=-all -- "$MRUN" "$@"
+	fi
+}
+# They change nothing, and do not show less than there is.
+looks() {
+	make_bundle '["/bin/sleep", "1000"]'
+	beside "$1" "list, state, pause" "once $MRUN run -d $ID" "trace $MRUN list -q" "trace $MRUN state $ID" \
+		"trace $MRUN delete --regex none" "end $MRUN delete --force $ID"
+}
+
+@test "run: a call that fails is success or one error, and nothing is left" { both_all foreground faults; }
+@test "run: killed at a call, what is left is listed, and removed by delete --force" { both_all foreground kills; }
+@test "create, start, kill, delete: a call that fails is success or one error, and nothing is left" { both_all lifecycle faults; }
+@test "create, start, kill, delete: killed at a call, delete --force removes what is left" { both_all lifecycle kills; }
+@test "run -d, delete --force: a call that fails is success or one error, and nothing is left" { both_all forced faults; }
+@test "run -d, delete --force: killed at a call, delete --force removes what is left" { both_all forced kills; }
+@test "exec: a call that fails is success or one error, and the container goes on" { both_all into faults; }
+@test "exec: killed at a call, nothing is left, and the container goes on" { both_all into kills; }
+@test "run in another's pid namespace: a call that fails is success or one error" { both_all joined faults; }
+@test "run in another's pid namespace: killed at a call, delete --force removes what is left" { both_all joined kills; }
+# Few calls, and what happens to a container when they fail is mrun's to find out: always all of them.
+in_shim() { ALL=1 MRUN_SWEEP_OPTIONS="--of shim" both_all "$@"; }
+@test "exec: whatever fails in the shim ends it" {
+	in_shim into faults
+	in_shim into kills
+}
+@test "run in another's pid namespace: whatever fails in the shim ends it" {
+	in_shim joined faults
+	in_shim joined kills
+}
+
+@test "list, state, delete --regex: a call that fails is an error, and not less shown" { both_all looks faults; }
+
+@test "what cannot be looked at is not missing" {
+	need strace
+	need_root
+	failing() { # CALLS ARG…
+		local calls=$1
+		shift
+		run -1 strace -qq -o /dev/null -e "trace=$calls" -e "inject=$calls:error=EIO" "$MRUN" "$@"
+		[[ $output == "mrun: "*": input/output error" ]]
+	}
+	WHO=root make_bundle '["/bin/sleep", "1000"]'
+	XDG_RUNTIME_DIR=$D/run
+	"$MRUN" run -d --bundle "$B" "$ID" </dev/null >/dev/null 2>&1
+	# The process: a delete would take it for stopped.
+	failing readlinkat delete --force "$ID"
+	failing readlinkat delete "$ID"
+	# The FIFO: a container that was created would pass for a running one.
+	failing faccessat,faccessat2 state "$ID"
+	# XDG_RUNTIME_DIR: root's containers would be looked for in /run.
+	failing newfstatat list
+	failing access list
+	failing getdents64 list
+	failing getdents64 delete --regex .
+	[ "$("$MRUN" state "$ID" | jq -r .status)" = running ]
+	"$MRUN" delete --force "$ID"
+}
