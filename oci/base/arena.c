@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "oci/base/error.h"
 
@@ -29,6 +30,12 @@ static bool reserve_taken;
 
 static _Noreturn void out_of_memory(void)
 {
+	static bool ending;
+
+	/* Undoing takes memory, too. */
+	if (ending)
+		_exit(ERR_EXIT_RUNTIME);
+	ending = true;
 	fputs("mrun: out of memory\n", stderr);
 	exit(ERR_EXIT_RUNTIME);
 }

@@ -196,7 +196,7 @@ int file_replace(int dirfd, const char *path, const void *buf, size_t len, mode_
 		 struct error *e)
 {
 	char tmp[512];
-	int n = snprintf(tmp, sizeof(tmp), "%s.tmp%d", path, (int)getpid());
+	int n = snprintf(tmp, sizeof(tmp), "%s" FILE_TMP "%d", path, (int)getpid());
 	_cleanup_fd_ int fd = -1;
 
 	if (n < 0 || (size_t)n >= sizeof(tmp))
@@ -251,6 +251,18 @@ check : {
 		return err_sys(e, ENOTDIR, "mkdir %s", path);
 	return 0;
 }
+}
+
+struct dirent *dir_next(DIR *d, int *ret_errno)
+{
+	struct dirent *de;
+
+	do {
+		errno = 0;
+		de = readdir(d);
+	} while (de && (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0));
+	*ret_errno = de ? 0 : errno;
+	return de;
 }
 
 /* A tree that is being removed. Who made it may have nested it a hundred thousand levels deep:
@@ -326,16 +338,17 @@ static int empty_dir(const struct removal *r, int fd, unsigned depth, unsigned *
 {
 	DIR *d = fdopendir(fd);
 	struct dirent *de;
-	int ret = 0;
+	int ret = 0, err = 0;
 
 	if (!d) {
 		err_sys(e, errno, "open %s", name);
 		close(fd);
 		return -1;
 	}
-	while (ret == 0 && (de = readdir(d)))
-		if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0)
-			ret = remove_entry(r, fd, depth, moved, name, de->d_name, e);
+	while (ret == 0 && (de = dir_next(d, &err)))
+		ret = remove_entry(r, fd, depth, moved, name, de->d_name, e);
+	if (ret == 0 && err)
+		ret = err_sys(e, err, "read the directory %s", name);
 	closedir(d);
 	return ret;
 }

@@ -2,6 +2,7 @@
 #ifndef MRUN_OCI_BASE_FILE_H
 #define MRUN_OCI_BASE_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -57,14 +58,18 @@ int file_read_proc(struct arena *a, const char *path, size_t record, size_t max,
 int file_write_all(int fd, const void *buf, size_t len, const char *name, struct error *e);
 /* Opens an existing file (procfs, cgroup) for writing and writes S in one write(2). */
 int file_write_existing(int dirfd, const char *path, const char *s, struct error *e);
-/* Replaces PATH below DIRFD through a temporary file and rename(2); a reader sees the old content
- * or the new. SYNC also reaches the disk before the rename. */
+#define FILE_TMP ".tmp"
+/* Replaces PATH below DIRFD through a temporary file (PATH FILE_TMP PID) and rename(2); a reader
+ * sees the old content or the new. SYNC also reaches the disk before the rename. */
 int file_replace(int dirfd, const char *path, const void *buf, size_t len, mode_t mode, bool sync,
 		 struct error *e);
 
 /* Makes a directory and its missing parents below DIRFD, for paths of our own. An existing
  * directory is fine; its mode is left alone. */
 int file_mkdirs(int dirfd, const char *path, mode_t mode, struct error *e);
+/* The next entry but "." and ".."; NULL at the end, with *ret_errno 0, or where reading fails: what
+ * cannot be read is not empty. */
+struct dirent *dir_next(DIR *d, int *ret_errno);
 /* Removes PATH below DIRFD and what is in it, never following a link nor crossing into another
  * file system. A missing path is fine. */
 int file_remove_tree(int dirfd, const char *path, struct error *e);

@@ -21,7 +21,7 @@ struct walk {
 	struct arena *a;
 	const struct store *s;
 	struct strlist found;
-	bool lenient;
+	enum store_allows allows;
 };
 
 /* 1: there; 0: not. What cannot be looked at is neither: taken for missing, it would make garbage
@@ -35,6 +35,15 @@ static int exists(const struct store *s, const char *digest, struct error *e)
 
 static int walk_document(struct walk *w, const struct oci_descriptor *d, int depth,
 			 struct error *e);
+
+static int unreadable(const struct walk *w, struct error *e)
+{
+	if (w->allows == STORE_NO_DAMAGE ||
+	    (w->allows == STORE_DAMAGE && e->code && e->code != ENOENT))
+		return -1;
+	err_clear(e);
+	return 0;
+}
 
 /* A descriptor found in a document, whatever the document is. DOCUMENT: it is one itself. */
 static int walk_value(struct walk *w, const struct json_value *v, bool document, int depth,
@@ -73,13 +82,13 @@ static int walk_document(struct walk *w, const struct oci_descriptor *d, int dep
 		return 0;
 	r = exists(w->s, d->digest, e);
 	if (r <= 0)
-		return w->lenient ? 0 : r;
+		return r < 0 ? unreadable(w, e) : 0;
 	r = 0;
 	if (store_read_blob(w->a, w->s, d, "manifest", &text, &len, e) < 0)
-		return w->lenient ? 0 : -1;
+		return unreadable(w, e);
 	doc = json_parse(w->a, text, len, d->digest, e);
 	if (!doc)
-		return w->lenient ? 0 : -1;
+		return unreadable(w, e);
 	for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]) && r == 0; k++) {
 		v = json_get(doc, keys[k].key);
 		if (v && v->type == JSON_ARRAY)
@@ -97,10 +106,10 @@ static int by_text(const void *x, const void *y)
 	return strcmp(*(char *const *)x, *(char *const *)y);
 }
 
-int store_reachable(struct arena *a, const struct store *s, const struct oci_index *x, bool lenient,
-		    struct strlist *ret, struct error *e)
+int store_reachable(struct arena *a, const struct store *s, const struct oci_index *x,
+		    enum store_allows allows, struct strlist *ret, struct error *e)
 {
-	struct walk w = { .a = a, .s = s, .lenient = lenient };
+	struct walk w = { .a = a, .s = s, .allows = allows };
 	size_t n = 0;
 
 	for (size_t i = 0; i < x->manifests_len; i++) {
@@ -129,22 +138,30 @@ bool store_is_reachable(const struct strlist *reachable, const char *digest)
 	       bsearch(&digest, reachable->items, reachable->n, sizeof(char *), by_text);
 }
 
-static void remove_blob(struct arena *a, struct store *s, const char *hex, uint64_t *freed)
+static int remove_file(int dirfd, const char *name, struct error *e)
 {
-	struct stat st;
+	return unlinkat(dirfd, name, 0) < 0 && errno != ENOENT
+		       ? err_sys(e, errno, "remove %s from the image store", name)
+		       : 0;
+}
 
-	if (fstatat(s->blobs, hex, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    unlinkat(s->blobs, hex, 0) == 0)
-		*freed += (uint64_t)st.st_size;
-	unlinkat(s->dirfd, arena_printf(a, "diffs/%s", hex), 0);
+static int remove_blob(struct arena *a, struct store *s, const char *hex, uint64_t *freed,
+		       struct error *e)
+{
+	struct stat st = { 0 };
+
+	fstatat(s->blobs, hex, &st, AT_SYMLINK_NOFOLLOW);
+	if (remove_file(s->blobs, hex, e) < 0)
+		return -1;
+	*freed += (uint64_t)st.st_size;
+	return remove_file(s->dirfd, arena_printf(a, "diffs/%s", hex), e);
 }
 
 int store_remove(struct arena *a, struct store *s, const struct oci_index *x, store_drop *drop,
-		 void *arg, uint64_t *ret_freed, struct error *e)
+		 void *arg, enum store_allows allows, uint64_t *ret_freed, struct error *e)
 {
 	struct oci_index keep = *x, gone = *x;
-	struct strlist needed, candidates;
-	struct error ignored;
+	struct strlist needed, candidates = { 0 };
 
 	*ret_freed = 0;
 	keep.manifests = ARENA_ARRAY(a, x->manifests_len, struct oci_descriptor);
@@ -157,15 +174,22 @@ int store_remove(struct arena *a, struct store *s, const struct oci_index *x, st
 	}
 	if (!gone.manifests_len)
 		return 0;
+	if (store_reachable(a, s, &gone, allows, &candidates, e) < 0)
+		return -1;
+	if (store_reachable(a, s, &keep, STORE_NO_DAMAGE, &needed, e) < 0) {
+		if (e->code && e->code != ENOENT && allows != STORE_UNREADABLE)
+			return -1;
+		/* Prune says so when it is asked to. */
+		err_clear(e);
+		candidates.n = 0;
+	}
 	if (store_index_write(a, s, &keep, e) < 0)
 		return -1;
-	/* Another image that is damaged keeps its blobs: prune says so when it is asked to. */
-	if (store_reachable(a, s, &gone, true, &candidates, &ignored) < 0 ||
-	    store_reachable(a, s, &keep, false, &needed, &ignored) < 0)
-		return 0;
 	for (size_t i = 0; i < candidates.n; i++)
-		if (!store_is_reachable(&needed, candidates.items[i]))
-			remove_blob(a, s, digest_hex(candidates.items[i]), ret_freed);
+		if (!store_is_reachable(&needed, candidates.items[i]) &&
+		    remove_blob(a, s, digest_hex(candidates.items[i]), ret_freed, e) < 0)
+			return err_hint(e,
+					"the image is gone; 'mrun prune' removes the rest of it");
 	return 0;
 }
 
@@ -176,6 +200,7 @@ static int list_dir(struct arena *a, const struct store *s, const char *path, st
 	int fd = openat(s->dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *d;
+	int err;
 
 	if (!dir) {
 		err_sys(e, errno, "list %s/%s", s->path, path);
@@ -183,11 +208,11 @@ static int list_dir(struct arena *a, const struct store *s, const char *path, st
 			close(fd);
 		return -1;
 	}
-	while ((d = readdir(dir)))
+	while ((d = dir_next(dir, &err)))
 		if (d->d_name[0] != '.')
 			strlist_add(a, ret, arena_strdup(a, d->d_name));
 	closedir(dir);
-	return 0;
+	return err ? err_sys(e, err, "list %s/%s", s->path, path) : 0;
 }
 
 static bool is_hex(const char *name)
@@ -195,15 +220,43 @@ static bool is_hex(const char *name)
 	return strlen(name) == DIGEST_HEX_LEN && strspn(name, "0123456789abcdef") == DIGEST_HEX_LEN;
 }
 
+/* What is remembered of blobs that are gone, and what was being written when somebody was killed.
+ */
+static int sweep_rest(struct arena *a, struct store *s, struct error *e)
+{
+	struct strlist diffs = { 0 }, files = { 0 };
+
+	if (list_dir(a, s, "diffs", &diffs, e) < 0 || list_dir(a, s, ".", &files, e) < 0)
+		return -1;
+	for (size_t i = 0; i < diffs.n; i++) {
+		const char *name = diffs.items[i];
+
+		if (is_hex(name)) {
+			if (faccessat(s->blobs, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+				continue;
+			if (errno != ENOENT)
+				return err_sys(e, errno, "look for blob %s", name);
+		}
+		if (remove_file(s->dirfd, arena_printf(a, "diffs/%s", name), e) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < files.n; i++)
+		if ((str_has_prefix(files.items[i], "index.json" FILE_TMP) ||
+		     str_has_prefix(files.items[i], "oci-layout" FILE_TMP)) &&
+		    remove_file(s->dirfd, files.items[i], e) < 0)
+			return -1;
+	return 0;
+}
+
 int store_sweep(struct arena *a, struct store *s, const struct oci_index *x, uint64_t *ret_freed,
 		size_t *ret_blobs, struct error *e)
 {
-	struct strlist needed, blobs = { 0 }, diffs = { 0 };
+	struct strlist needed, blobs = { 0 };
 
 	*ret_freed = 0;
 	*ret_blobs = 0;
-	if (store_reachable(a, s, x, false, &needed, e) < 0 ||
-	    list_dir(a, s, "blobs/sha256", &blobs, e) < 0 || list_dir(a, s, "diffs", &diffs, e) < 0)
+	if (store_reachable(a, s, x, STORE_NO_DAMAGE, &needed, e) < 0 ||
+	    list_dir(a, s, "blobs/sha256", &blobs, e) < 0)
 		return -1;
 	staging_sweep(s);
 	for (size_t i = 0; i < blobs.n; i++) {
@@ -212,14 +265,11 @@ int store_sweep(struct arena *a, struct store *s, const struct oci_index *x, uin
 		if (!is_hex(hex) ||
 		    store_is_reachable(&needed, arena_printf(a, DIGEST_PREFIX "%s", hex)))
 			continue;
-		remove_blob(a, s, hex, ret_freed);
+		if (remove_blob(a, s, hex, ret_freed, e) < 0)
+			return -1;
 		++*ret_blobs;
 	}
-	for (size_t i = 0; i < diffs.n; i++)
-		if (!is_hex(diffs.items[i]) ||
-		    faccessat(s->blobs, diffs.items[i], F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-			unlinkat(s->dirfd, arena_printf(a, "diffs/%s", diffs.items[i]), 0);
-	return 0;
+	return sweep_rest(a, s, e);
 }
 
 struct checker {
@@ -284,7 +334,7 @@ int store_fsck(struct arena *a, struct store *s, store_report *report, void *arg
 
 	*ret = (struct store_fsck){ 0 };
 	if (!x || list_dir(a, s, "blobs/sha256", &blobs, e) < 0 ||
-	    store_reachable(a, s, x, true, &needed, e) < 0)
+	    store_reachable(a, s, x, STORE_UNREADABLE, &needed, e) < 0)
 		return -1;
 	for (size_t i = 0; i < x->manifests_len; i++) {
 		const struct oci_descriptor *d = &x->manifests[i];

@@ -21,9 +21,17 @@ void staging_end(struct staging *st)
 
 	if (!st->name)
 		return;
-	file_remove_tree(st->store->dirfd, st->name, &ignored);
+	undo_pop(&st->undo);
+	/* What went wrong once may not the second time; else the next one removes it. */
+	if (file_remove_tree(st->store->dirfd, st->name, &ignored) < 0)
+		file_remove_tree(st->store->dirfd, st->name, &ignored);
 	fd_closep(&st->fd);
 	*st = (struct staging)STAGING_NONE;
+}
+
+static void undo(void *st)
+{
+	staging_end(st);
 }
 
 void staging_sweep(struct store *s)
@@ -32,13 +40,14 @@ void staging_sweep(struct store *s)
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *d;
 	struct error ignored;
+	int err;
 
 	if (!dir) {
 		if (fd >= 0)
 			close(fd);
 		return;
 	}
-	while ((d = readdir(dir))) {
+	while ((d = dir_next(dir, &err))) {
 		_cleanup_fd_ int entry = -1;
 
 		if (d->d_name[0] == '.')
@@ -54,6 +63,7 @@ int staging_begin(struct arena *a, struct store *s, struct staging *ret, struct 
 {
 	struct staging st = { .store = s, .fd = -1 };
 	uint64_t random;
+	int r;
 
 	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return err_sys(e, errno, "get random bytes");
@@ -64,17 +74,21 @@ int staging_begin(struct arena *a, struct store *s, struct staging *ret, struct 
 	staging_sweep(s);
 	if (mkdirat(s->dirfd, st.name, 0700) == 0) {
 		st.fd = openat(s->dirfd, st.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (st.fd >= 0 && flock(st.fd, LOCK_EX | LOCK_NB) < 0) {
-			close(st.fd);
-			st.fd = -1;
+		r = st.fd < 0 || flock(st.fd, LOCK_EX | LOCK_NB) < 0
+			    ? err_sys(e, errno, "make %s/%s", s->path, st.name)
+			    : 0;
+		if (r < 0) {
+			fd_closep(&st.fd);
+			unlinkat(s->dirfd, st.name, AT_REMOVEDIR);
 		}
+	} else {
+		r = err_sys(e, errno, "make %s/%s", s->path, st.name);
 	}
-	if (st.fd < 0)
-		err_sys(e, errno, "make %s/%s", s->path, st.name);
 	store_unlock(s);
-	if (st.fd < 0)
+	if (r < 0)
 		return -1;
 	*ret = st;
+	undo_push(&ret->undo, undo, ret);
 	return 0;
 }
 
@@ -148,6 +162,35 @@ bool staging_has(struct arena *a, struct staging *st, const struct oci_descripto
 	return true;
 }
 
+struct staging_diff {
+	const char *digest, *diff_id;
+	uint64_t size;
+	struct staging_diff *next;
+};
+
+bool staging_diff_get(struct arena *a, const struct staging *st, const char *digest,
+		      const char **ret_diff_id)
+{
+	uint64_t size;
+
+	for (const struct staging_diff *d = st->diffs; d; d = d->next)
+		if (str_eq(d->digest, digest)) {
+			*ret_diff_id = d->diff_id;
+			return true;
+		}
+	return store_diff_get(a, st->store, digest, ret_diff_id, &size);
+}
+
+void staging_diff_put(struct arena *a, struct staging *st, const char *digest, const char *diff_id,
+		      uint64_t size)
+{
+	struct staging_diff *d = ARENA_NEW(a, struct staging_diff);
+
+	*d = (struct staging_diff){ arena_strdup(a, digest), arena_strdup(a, diff_id), size,
+				    st->diffs };
+	st->diffs = d;
+}
+
 /* Moves the blobs in; those that were not there before are noted in PLACED. */
 static int move_blobs(struct arena *a, struct staging *st, struct strlist *placed, struct error *e)
 {
@@ -157,6 +200,9 @@ static int move_blobs(struct arena *a, struct staging *st, struct strlist *place
 		const char *hex = digest_hex(st->blobs.items[i]);
 		bool new = faccessat(s->blobs, hex, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
 
+		/* What is not known to be new stays where something goes wrong later. */
+		if (new &&errno != ENOENT)
+			return err_sys(e, errno, "look for blob %s", st->blobs.items[i]);
 		if (renameat(st->fd, hex, s->blobs, hex) < 0)
 			return err_sys(e, errno, "put blob %s into the image store",
 				       st->blobs.items[i]);
@@ -187,6 +233,8 @@ int staging_commit(struct arena *a, struct staging *st, const struct staging_ent
 	}
 	for (size_t i = 0; r < 0 && i < placed.n; i++)
 		unlinkat(s->blobs, placed.items[i], 0);
+	for (const struct staging_diff *d = st->diffs; r == 0 && d; d = d->next)
+		store_diff_put(a, s, d->digest, d->diff_id, d->size);
 	store_unlock(s);
 	return r;
 }

@@ -6,13 +6,17 @@
 #ifndef MRUN_OCI_STORE_STAGING_H
 #define MRUN_OCI_STORE_STAGING_H
 
+#include "oci/base/undo.h"
 #include "oci/store/store.h"
 
+struct staging_diff;
 struct staging {
 	struct store *store;
 	const char *name; /* below the store's tmp/; NULL: none */
 	int fd;
-	struct strlist blobs; /* digests staged so far */
+	struct strlist blobs;	    /* digests staged so far */
+	struct staging_diff *diffs; /* what they inflate to */
+	struct undo undo;
 };
 #define STAGING_NONE     \
 	{                \
@@ -37,6 +41,12 @@ int staging_put(struct arena *a, struct staging *st, const void *data, size_t le
 		struct oci_descriptor *d, struct error *e);
 /* Whether D's blob is staged or in the store already (it is kept from being pruned then). */
 bool staging_has(struct arena *a, struct staging *st, const struct oci_descriptor *d);
+
+/* store_diff_get() and store_diff_put() for what comes into the store together with its blob. */
+bool staging_diff_get(struct arena *a, const struct staging *st, const char *digest,
+		      const char **ret_diff_id);
+void staging_diff_put(struct arena *a, struct staging *st, const char *digest, const char *diff_id,
+		      uint64_t size);
 
 /* One line of index.json to add. */
 struct staging_entry {

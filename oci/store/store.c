@@ -81,7 +81,19 @@ static int open_dir(const char *path, struct error *e)
 	return fd_take(&fd);
 }
 
-static int check_layout(struct arena *a, const struct store *s, struct error *e)
+/* Under the lock, as all that is written into the store's own directory. */
+static int make_layout(struct store *s, struct error *e)
+{
+	int r;
+
+	if (store_lock(s, e) < 0)
+		return -1;
+	r = file_replace(s->dirfd, "oci-layout", LAYOUT_TEXT, strlen(LAYOUT_TEXT), 0644, true, e);
+	store_unlock(s);
+	return r;
+}
+
+static int check_layout(struct arena *a, struct store *s, struct error *e)
 {
 	const struct json_value *v;
 	const char *version;
@@ -89,8 +101,7 @@ static int check_layout(struct arena *a, const struct store *s, struct error *e)
 	size_t len;
 
 	if (faccessat(s->dirfd, "oci-layout", F_OK, 0) < 0 && errno == ENOENT)
-		return file_replace(s->dirfd, "oci-layout", LAYOUT_TEXT, strlen(LAYOUT_TEXT), 0644,
-				    true, e);
+		return make_layout(s, e);
 	if (file_read(a, s->dirfd, "oci-layout", 4096, &text, &len, e) < 0)
 		return -1;
 	v = json_parse(a, text, len, "oci-layout", e);
@@ -114,8 +125,7 @@ int store_open(struct arena *a, struct store *ret, struct error *e)
 	if (s.dirfd < 0)
 		return -1;
 	if (file_mkdirs(s.dirfd, "blobs/sha256", 0755, e) < 0 ||
-	    file_mkdirs(s.dirfd, "tmp", 0700, e) < 0 ||
-	    file_mkdirs(s.dirfd, "diffs", 0700, e) < 0 || check_layout(a, &s, e) < 0)
+	    file_mkdirs(s.dirfd, "tmp", 0700, e) < 0 || file_mkdirs(s.dirfd, "diffs", 0700, e) < 0)
 		return err_wrap(e, "open the image store %s", s.path);
 	s.blobs = openat(s.dirfd, "blobs/sha256", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	s.lock = openat(s.dirfd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -123,6 +133,8 @@ int store_open(struct arena *a, struct store *ret, struct error *e)
 		s.lock = openat(s.dirfd, "lock", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (s.blobs < 0 || s.lock < 0)
 		return err_sys(e, errno, "open the image store %s", s.path);
+	if (check_layout(a, &s, e) < 0)
+		return err_wrap(e, "open the image store %s", s.path);
 	*ret = (struct store){ .path = s.path,
 			       .dirfd = fd_take(&s.dirfd),
 			       .blobs = fd_take(&s.blobs),

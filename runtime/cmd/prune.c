@@ -1,7 +1,7 @@
 /*
  * `mrun prune`: frees what nothing refers to. In order: images without a name (with --all every
  * image), blobs of no image, leftovers of crashes, then layers of the unpack cache that belong to
- * no image (with --all every one that no container uses).
+ * no image (with --all every one that no container uses), and what killed runs left in /tmp.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -12,6 +12,7 @@
 #include "runtime/cmd/image_common.h"
 #include "runtime/cmd/options.h"
 #include "runtime/image/layers.h"
+#include "runtime/image/network.h"
 
 struct prune_options {
 	bool all, force;
@@ -58,7 +59,7 @@ static int prune_store(struct arena *a, struct store *s, bool all, uint64_t *fre
 	for (size_t i = 0; i < x->manifests_len; i++)
 		if (drop(&p, &x->manifests[i]))
 			printf("Deleted: %s\n", x->manifests[i].digest);
-	if (store_remove(a, s, x, drop, &p, freed, e) < 0)
+	if (store_remove(a, s, x, drop, &p, STORE_UNREADABLE, freed, e) < 0)
 		return -1;
 	x = store_index(a, s, e);
 	if (!x || store_sweep(a, s, x, &more, &blobs, e) < 0)
@@ -100,8 +101,9 @@ static int prune(struct cmd_context *c, const struct prune_options *o, struct er
 		return -1;
 	if (!keep.items)
 		keep.items = ARENA_ARRAY(c->arena, 1, char *);
-	r = layers_prune(c->arena, o->all ? NULL : (const char *const *)keep.items, &cache, e);
-	if (r < 0)
+	if (layers_prune(c->arena, o->all ? NULL : (const char *const *)keep.items, &cache, e) <
+		    0 ||
+	    network_prune(e) < 0)
 		return -1;
 	printf("Total reclaimed space: %s\n", format_size(c->arena, freed + cache));
 	return format_flush(e);

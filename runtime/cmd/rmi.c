@@ -2,6 +2,7 @@
  * `mrun rmi`: takes names away from images; an image that has none left goes, with the blobs that
  * no other image has. A container that runs is not touched: it holds its unpacked layers itself.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include "oci/base/str.h"
@@ -64,7 +65,7 @@ static int remove_locked(struct arena *a, struct store *s, const char *ref, bool
 	struct strlist untagged = { 0 };
 	struct oci_index *x = store_index(a, s, e);
 	struct store_image im = { 0 };
-	struct error ignored;
+	struct error bad;
 	size_t left = 0;
 	uint64_t freed;
 	int how;
@@ -77,8 +78,14 @@ static int remove_locked(struct arena *a, struct store *s, const char *ref, bool
 	if (how == 0)
 		return force ? 0 : store_not_found(a, x, ref, false, e);
 	/* A damaged image can be removed as well; its id is not known then. */
-	if (store_image_read(a, s, entry, NULL, ref, &im, &ignored) < 0)
+	err_clear(&bad);
+	if (store_image_read(a, s, entry, NULL, ref, &im, &bad) < 0) {
+		if (bad.code && bad.code != ENOENT && !force) {
+			*e = bad;
+			return err_hint(e, "'mrun rmi -f' removes it all the same");
+		}
 		im.config_digest = entry->digest;
+	}
 	strlist_add(a, &c.digests, entry->digest);
 	if (how == STORE_BY_ID)
 		add_same_id(a, s, x, im.config_digest, &c);
@@ -97,7 +104,8 @@ static int remove_locked(struct arena *a, struct store *s, const char *ref, bool
 			untagged.items[1], untagged.n > 2 ? ", …" : "");
 		return err_hint(e, "remove them by name, or all with -f");
 	}
-	if (store_remove(a, s, x, chosen, &c, &freed, e) < 0)
+	if (store_remove(a, s, x, chosen, &c, force ? STORE_UNREADABLE : STORE_DAMAGE, &freed, e) <
+	    0)
 		return -1;
 	for (size_t i = 0; i < untagged.n; i++)
 		printf("Untagged: %s\n", untagged.items[i]);

@@ -113,20 +113,24 @@ static struct archive_entry *find_entry(struct source_load *l, const char *path)
 	return NULL;
 }
 
-bool source_has(struct source_load *l, const char *path)
+int source_has(struct source_load *l, const char *path, struct error *e)
 {
 	struct archive_entry *en;
-	struct error ignored;
+	struct error why;
 	int fd;
 
 	if (l->archive) {
 		en = find_entry(l, path);
 		return en && en->type == 'f';
 	}
-	fd = source_open(l, path, NULL, &ignored);
+	err_clear(&why);
+	fd = source_open(l, path, NULL, &why);
 	if (fd >= 0)
 		close(fd);
-	return fd >= 0;
+	if (fd >= 0 || !why.code || why.code == ENOENT || why.code == ENOTDIR)
+		return fd >= 0;
+	*e = why;
+	return -1;
 }
 
 int source_open(struct source_load *l, const char *path, struct archive_entry **ret_entry,
@@ -261,10 +265,15 @@ static int open_archive(struct source_load *l, int in, struct error *e)
 
 static int read_format(struct source_load *l, struct error *e)
 {
-	bool oci = source_has(l, "index.json") && source_has(l, "oci-layout");
-	bool docker = l->archive && source_has(l, "manifest.json");
+	int oci = source_has(l, "index.json", e), docker = 0;
 	enum source_kind kind = l->src->kind;
 
+	if (oci > 0)
+		oci = source_has(l, "oci-layout", e);
+	if (oci >= 0 && l->archive)
+		docker = source_has(l, "manifest.json", e);
+	if (oci < 0 || docker < 0)
+		return -1;
 	if (kind == SOURCE_DOCKER_ARCHIVE ? docker : docker && !oci && kind == SOURCE_ANY)
 		return source_load_docker(l, e);
 	if (kind != SOURCE_DOCKER_ARCHIVE && oci)

@@ -14,13 +14,17 @@
 #include "oci/image/digest.h"
 #include "runtime/image/source_load.h"
 
-/* By the magic number: what a name or media type says of the compression may be wrong. */
-static const char *layer_type(int fd)
+/* By the magic number: what a name or media type says of the compression may be wrong. NULL: it
+ * cannot be read. */
+static const char *layer_type(int fd, struct error *e)
 {
 	unsigned char m[4] = { 0 };
+	ssize_t n = pread(fd, m, sizeof(m), 0);
 
-	if (pread(fd, m, sizeof(m), 0) < 2)
-		return OCI_TYPE_LAYER;
+	if (n < 0) {
+		err_sys(e, errno, "read the layer");
+		return NULL;
+	}
 	if (m[0] == 0x1f && m[1] == 0x8b)
 		return OCI_TYPE_LAYER "+gzip";
 	/* RFC 8878: a frame, or one to be skipped in front of it. */
@@ -28,11 +32,6 @@ static const char *layer_type(int fd)
 	    ((m[0] & 0xf0) == 0x50 && memcmp(m + 1, "\x2a\x4d\x18", 3) == 0))
 		return OCI_TYPE_LAYER "+zstd";
 	return OCI_TYPE_LAYER;
-}
-
-static bool is_compressed(int fd)
-{
-	return !str_eq(layer_type(fd), OCI_TYPE_LAYER);
 }
 
 static int check_diff_id(const char *found, const char *diff_id, struct error *e)
@@ -51,9 +50,8 @@ static int known(struct source_load *l, const struct oci_descriptor *d, const ch
 {
 	bool plain = str_eq(d->digest, diff_id);
 	const char *found = diff_id;
-	uint64_t size;
 
-	if (!plain && !store_diff_get(l->a, l->staging->store, d->digest, &found, &size))
+	if (!plain && !staging_diff_get(l->a, l->staging, d->digest, &found))
 		return 0;
 	if (!staging_has(l->a, l->staging, d))
 		return 0;
@@ -64,15 +62,18 @@ static int known(struct source_load *l, const struct oci_descriptor *d, const ch
 static int check_inflated(struct source_load *l, int fd, const struct oci_descriptor *d,
 			  const char *diff_id, struct error *e)
 {
+	const char *type = layer_type(fd, e);
 	struct blob_info info;
 
-	if (!is_compressed(fd))
+	if (!type)
+		return -1;
+	if (str_eq(type, OCI_TYPE_LAYER))
 		return check_diff_id(d->digest, diff_id, e);
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return err_sys(e, errno, "read blob %s", d->digest);
 	if (unpacker_digest(l->a, fd, &info, e) < 0 || check_diff_id(info.diff_id, diff_id, e) < 0)
 		return -1;
-	store_diff_put(l->a, l->staging->store, d->digest, info.diff_id, info.diff_size);
+	staging_diff_put(l->a, l->staging, d->digest, info.diff_id, info.diff_size);
 	return 0;
 }
 
@@ -156,7 +157,10 @@ int source_describe_layer(struct source_load *l, const char *path, struct oci_de
 		return -1;
 	d->digest = arena_strdup(l->a, en->digest);
 	d->size = (int64_t)en->size;
-	d->media_type = arena_strdup(l->a, layer_type(fd));
+	d->media_type = (char *)(uintptr_t)layer_type(fd, e);
+	if (!d->media_type)
+		return -1;
+	d->media_type = arena_strdup(l->a, d->media_type);
 	return 0;
 }
 

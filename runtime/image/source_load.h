@@ -36,7 +36,8 @@ struct source_load {
  * followed within its names. *ret_entry (may be NULL): of an archive, else NULL. */
 int source_open(struct source_load *l, const char *path, struct archive_entry **ret_entry,
 		struct error *e);
-bool source_has(struct source_load *l, const char *path);
+/* 1: it is there; 0: there is none, or no regular file; -1 where that cannot be found out. */
+int source_has(struct source_load *l, const char *path, struct error *e);
 /* Reads a JSON file of at most OCI_JSON_MAX; of all together SOURCE_JSON_MAX. */
 int source_read(struct source_load *l, const char *path, char **ret, size_t *ret_len,
 		struct error *e);
