@@ -46,8 +46,17 @@ static struct dir *free_slot(struct extractor *x)
 
 void dirs_inherits(struct dir *d, const struct stat *st)
 {
+	ssize_t n = fgetxattr(d->fd, "system.posix_acl_default", NULL, 0);
+
 	d->setgid = st->st_mode & S_ISGID;
-	d->acl = fgetxattr(d->fd, "system.posix_acl_default", NULL, 0) > 0;
+	/* Where it cannot be known, attributes are looked through for nothing. */
+	d->acl = n > 0 || (n < 0 && errno != ENODATA && errno != EOPNOTSUPP);
+}
+
+bool dirs_needs_lower(const struct extractor *x, int err)
+{
+	return x->o.form == EXTRACT_LAYER && !x->o.bottom &&
+	       (err == ENOENT || err == ENOTDIR || err == ELOOP);
 }
 
 /* A path has passed tar_clean_name(), which bounds it. */
@@ -307,14 +316,14 @@ static void add_key(struct extractor *x, uint64_t key)
 }
 
 /* Marks D and the directories above it, up to the root or to one that is marked. */
-static void mark_chain(struct extractor *x, struct dir *d)
+static int mark_chain(struct extractor *x, struct dir *d, struct error *e)
 {
-	int fd = d->fd;
+	int fd = d->fd, r = 0;
 	struct stat st = { .st_ino = d->ino }, root;
 
 	d->marked = true;
 	if (fstat(x->o.root_fd, &root) < 0)
-		return;
+		return err_sys(e, errno, "stat the root directory");
 	for (unsigned depth = 0; depth < PATH_MAX; depth++) {
 		uint64_t key = make_key(st.st_ino, "");
 		int up;
@@ -328,20 +337,24 @@ static void mark_chain(struct extractor *x, struct dir *d)
 		if (fd != d->fd)
 			close(fd);
 		fd = up;
-		if (fd < 0 || fstat(fd, &st) < 0)
+		if (fd < 0 || fstat(fd, &st) < 0) {
+			r = err_sys(e, errno, "go up from directory /%s", d->path);
 			break;
+		}
 	}
 	if (fd >= 0 && fd != d->fd)
 		close(fd);
+	return r;
 }
 
-void touched_mark(struct extractor *x, struct dir *d, const char *name)
+int touched_mark(struct extractor *x, struct dir *d, const char *name, struct error *e)
 {
 	if (x->o.form != EXTRACT_APPLY)
-		return;
-	if (!d->marked)
-		mark_chain(x, d);
+		return 0;
+	if (!d->marked && mark_chain(x, d, e) < 0)
+		return -1;
 	add_key(x, make_key(d->ino, name));
+	return 0;
 }
 
 bool touched_has(struct extractor *x, ino_t dir, const char *name, const struct stat *st)

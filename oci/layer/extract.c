@@ -137,6 +137,8 @@ static int make_dir(struct extractor *x, struct dir *d, const char *parent, cons
 		fd = openat(d->fd, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd >= 0) {
 			fresh = false;
+		} else if (errno != ENOTDIR && errno != ELOOP) {
+			return err_sys(e, errno, "open the directory");
 		} else {
 			replaced = true;
 			if (make_room(x, &d, parent, base, e) < 0)
@@ -174,12 +176,14 @@ static int make_link(struct extractor *x, struct dir *d, const char *parent, con
 		return err_msg(e, "link to the root directory");
 	target = split(x->link, &target_parent);
 	from = dirs_get(x, target_parent, &err);
-	if (!from || fstatat(from->fd, target, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    (x->o.form == EXTRACT_LAYER && whiteout_is(&st))) {
-		if (x->o.form == EXTRACT_LAYER && !x->o.bottom)
-			return EXTRACT_NEEDS_LOWER;
-		return err_sys(e, from ? ENOENT : err, "link to %s", tar_quote(x->a, t->link));
-	}
+	if (from)
+		err = fstatat(from->fd, target, &st, AT_SYMLINK_NOFOLLOW) < 0 ? errno
+		      : x->o.form == EXTRACT_LAYER && whiteout_is(&st)	      ? ENOENT
+									      : 0;
+	if (err)
+		return dirs_needs_lower(x, err)
+			       ? EXTRACT_NEEDS_LOWER
+			       : err_sys(e, err, "link to %s", tar_quote(x->a, t->link));
 	if (fstatat(d->fd, base, &old, AT_SYMLINK_NOFOLLOW) == 0) {
 		if (old.st_ino == st.st_ino && old.st_dev == st.st_dev)
 			return 0;
@@ -248,7 +252,7 @@ static int find_parent(struct extractor *x, const char *parent, struct dir **ret
 	*ret = dirs_get(x, parent, &err);
 	if (*ret)
 		return 0;
-	if (x->o.form == EXTRACT_LAYER && !x->o.bottom && (err == ENOENT || err == ENOTDIR))
+	if (dirs_needs_lower(x, err))
 		return EXTRACT_NEEDS_LOWER;
 	if (err != ENOENT)
 		return err_sys(e, err, "open directory /%s", tar_quote(x->a, parent));
@@ -290,7 +294,8 @@ static int apply(struct extractor *x, const struct tar_entry *t, struct error *e
 	if (r != 0 || !d)
 		return r;
 	d->dirty = true;
-	touched_mark(x, d, base);
+	if (touched_mark(x, d, base, e) < 0)
+		return -1;
 	switch (t->type) {
 	case TAR_FILE:
 		return make_file(x, d, parent, base, t, e);

@@ -56,9 +56,11 @@ int dirs_count(struct extractor *x, size_t made, struct error *e);
 int dirs_flush(struct extractor *x, struct error *e);
 /* Whether a default ACL or the group would be inherited below FD. */
 void dirs_inherits(struct dir *d, const struct stat *st);
+/* Whether ERR, at a path that an entry refers to, means that a layer below may have it. */
+bool dirs_needs_lower(const struct extractor *x, int err);
 
 /* touched: which names of which directories this layer made. */
-void touched_mark(struct extractor *x, struct dir *d, const char *name);
+int touched_mark(struct extractor *x, struct dir *d, const char *name, struct error *e);
 bool touched_has(struct extractor *x, ino_t dir, const char *name, const struct stat *st);
 
 /* whiteout.c: an entry whose last component starts with ".wh.". 0, EXTRACT_NEEDS_LOWER, -1. */

@@ -43,7 +43,7 @@ static int remove_children(struct extractor *x, int fd, const struct timespec ti
 	DIR *d = fdopendir(fd);
 	struct dirent *de;
 	struct stat st;
-	int r = 0;
+	int r = 0, err = 0;
 
 	if (!d || fstat(fd, &st) < 0) {
 		err_sys(e, errno, "open what is whited out");
@@ -53,9 +53,10 @@ static int remove_children(struct extractor *x, int fd, const struct timespec ti
 			close(fd);
 		return -1;
 	}
-	while (r == 0 && (de = readdir(d)))
-		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, ".."))
-			r = remove_lower(x, fd, st.st_ino, de->d_name, depth, e);
+	while (r == 0 && (de = dir_next(d, &err)))
+		r = remove_lower(x, fd, st.st_ino, de->d_name, depth, e);
+	if (r == 0 && err)
+		r = err_sys(e, err, "read what is whited out");
 	if (r == 0 && futimens(fd, times) < 0)
 		r = err_sys(e, errno, "set the times");
 	closedir(d);
@@ -146,7 +147,7 @@ int whiteout_apply(struct extractor *x, const char *parent, const char *base, st
 		return EXTRACT_NEEDS_LOWER;
 	d = dirs_get(x, parent, &err);
 	if (!d) {
-		if (x->o.form == EXTRACT_LAYER && !x->o.bottom)
+		if (dirs_needs_lower(x, err))
 			return EXTRACT_NEEDS_LOWER;
 		if (err == ENOENT || err == ENOTDIR) {
 			/* Nothing is there to be hidden. */

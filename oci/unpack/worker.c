@@ -126,13 +126,16 @@ static int check(const struct request_layer *l, const struct stream_result *s, s
 	return 0;
 }
 
-static bool is_default_root(int root)
+static int is_default_root(int root, bool *ret, struct error *e)
 {
+	ssize_t names = flistxattr(root, NULL, 0);
 	struct stat st;
 
-	return fstat(root, &st) == 0 && (st.st_mode & 07777) == 0755 && st.st_uid == 0 &&
-	       st.st_gid == 0 && st.st_mtim.tv_sec == 0 && st.st_mtim.tv_nsec == 0 &&
-	       flistxattr(root, NULL, 0) <= 0;
+	if ((names < 0 && errno != EOPNOTSUPP) || fstat(root, &st) < 0)
+		return err_sys(e, errno, "stat the root directory");
+	*ret = (st.st_mode & 07777) == 0755 && st.st_uid == 0 && st.st_gid == 0 &&
+	       st.st_mtim.tv_sec == 0 && st.st_mtim.tv_nsec == 0 && names <= 0;
+	return 0;
 }
 
 static int work(const struct worker_job *job, int pipe_fd, struct worker_result *ret,
@@ -172,8 +175,7 @@ static int work(const struct worker_job *job, int pipe_fd, struct worker_result 
 		return r;
 	if (stream_finish(s, &result, e) < 0 || check(job->layer, &result, e) < 0)
 		return -1;
-	ret->root_default = is_default_root(eo.root_fd);
-	return 0;
+	return is_default_root(eo.root_fd, &ret->root_default, e);
 }
 
 pid_t worker_start(const struct worker_job *job, int *ret_pipe, struct error *e)
