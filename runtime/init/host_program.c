@@ -1,6 +1,7 @@
 /* See host_program.h. */
 #include "runtime/init/host_program.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 const char *host_program(struct arena *a, const char *name)
@@ -14,11 +15,16 @@ const char *host_program(struct arena *a, const char *name)
 					    "/run/wrappers/bin",
 					    "/run/current-system/sw/bin" };
 
+	int err = ENOENT;
+
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 		const char *path = arena_printf(a, "%s/%s", dirs[i], name);
 
 		if (access(path, X_OK) == 0)
 			return path;
+		if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
+			err = errno;
 	}
+	errno = err;
 	return NULL;
 }

@@ -4,7 +4,8 @@
 
 #include "oci/base/arena.h"
 
-/* The path of NAME in a fixed list of directories, NULL when it is in none. Never through PATH nor
+/* The path of NAME in a fixed list of directories, NULL with errno ENOENT when it is in none (or
+ * may not be executed), with another one where that cannot be found out. Never through PATH nor
  * through an image: a program of that name put there by somebody else is not started
  * (CVE-2019-14271 and kin). */
 const char *host_program(struct arena *a, const char *name);

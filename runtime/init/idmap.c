@@ -22,15 +22,23 @@
 #define SUBID_MAX_SIZE (4u * 1024 * 1024)
 #define MAP_RECORD 64 /* a line of a map has three numbers of ten digits */
 
-/* The user's name in the host's /etc/passwd: subuid(5) lists names or numbers. */
-static const char *passwd_name(struct arena *a, uid_t uid)
+/* A file of the host's that need not be there: 1, 0 or -1. */
+static int read_optional(struct arena *a, const char *file, char **ret, struct error *e)
 {
-	struct error ignored;
-	char *text;
+	if (file_read(a, AT_FDCWD, file, SUBID_MAX_SIZE, ret, NULL, e) == 0)
+		return 1;
+	return e->code == ENOENT || e->code == ENOTDIR ? 0 : -1;
+}
 
-	if (file_read(a, AT_FDCWD, "/etc/passwd", SUBID_MAX_SIZE, &text, NULL, &ignored) < 0)
-		return NULL;
-	for (char *line = text; line && *line;) {
+/* The user's name in the host's /etc/passwd, NULL: it has none. subuid(5) lists names or numbers.
+ */
+static int passwd_name(struct arena *a, uid_t uid, const char **ret, struct error *e)
+{
+	char *text;
+	int r = read_optional(a, "/etc/passwd", &text, e);
+
+	*ret = NULL;
+	for (char *line = r > 0 ? text : NULL; line && *line;) {
 		char *next = strchr(line, '\n');
 		char **f;
 		uint64_t id;
@@ -38,23 +46,26 @@ static const char *passwd_name(struct arena *a, uid_t uid)
 		if (next)
 			*next++ = 0;
 		f = str_split(a, line, ':');
-		if (str_list_len(f) >= 4 && str_to_u64(f[2], UINT32_MAX, &id) && id == uid)
-			return f[0];
+		if (str_list_len(f) >= 4 && str_to_u64(f[2], UINT32_MAX, &id) && id == uid) {
+			*ret = f[0];
+			break;
+		}
 		line = next;
 	}
-	return NULL;
+	return r < 0 && e->code != EACCES ? -1 : 0;
 }
 
-bool idmap_subordinate_range(struct arena *a, const char *file, uid_t uid, const char *name,
-			     uint32_t *first, uint32_t *count)
+int idmap_subordinate_range(struct arena *a, const char *file, uid_t uid, const char *name,
+			    uint32_t *first, uint32_t *count, struct error *e)
 {
-	struct error ignored;
 	char *text, number[16];
+	int r;
 
 	*count = 0;
 	snprintf(number, sizeof(number), "%u", uid);
-	if (file_read(a, AT_FDCWD, file, SUBID_MAX_SIZE, &text, NULL, &ignored) < 0)
-		return false;
+	r = read_optional(a, file, &text, e);
+	if (r <= 0)
+		return r;
 	for (char *line = text; line && *line;) {
 		char *next = strchr(line, '\n');
 		char **f;
@@ -148,64 +159,98 @@ static void add_mapped_here(struct arena *a, const char *file, struct oci_id_map
 	}
 }
 
-static void root_default(struct arena *a, struct idmap *ret)
+/* Root's own range in FILE, else IDMAP_ROOT_BASE. */
+static int root_range(struct arena *a, const char *file, uint32_t *first, struct error *e)
 {
-	uint32_t uid = IDMAP_ROOT_BASE, gid = IDMAP_ROOT_BASE, un, gn;
+	uint32_t count;
 
-	if (!idmap_subordinate_range(a, "/etc/subuid", 0, "root", &uid, &un) || un < IDMAP_RANGE)
-		uid = IDMAP_ROOT_BASE;
-	if (!idmap_subordinate_range(a, "/etc/subgid", 0, "root", &gid, &gn) || gn < IDMAP_RANGE)
-		gid = IDMAP_ROOT_BASE;
+	if (idmap_subordinate_range(a, file, 0, "root", first, &count, e) < 0)
+		return err_wrap(e, "find root's subordinate ids");
+	if (count < IDMAP_RANGE)
+		*first = IDMAP_ROOT_BASE;
+	return 0;
+}
+
+static int root_default(struct arena *a, struct idmap *ret, struct error *e)
+{
+	uint32_t uid, gid;
+
+	if (root_range(a, "/etc/subuid", &uid, e) < 0 || root_range(a, "/etc/subgid", &gid, e) < 0)
+		return -1;
 	if (!range_mapped_here(a, "/proc/self/uid_map", uid, IDMAP_RANGE) ||
 	    !range_mapped_here(a, "/proc/self/gid_map", gid, IDMAP_RANGE)) {
 		add_mapped_here(a, "/proc/self/uid_map", &ret->uids, &ret->uids_len);
 		add_mapped_here(a, "/proc/self/gid_map", &ret->gids, &ret->gids_len);
 		if (ret->uids_len != 1 || ret->uids[0].size != 1)
-			return;
+			return 0;
 		idmap_single(a, 0, 0, ret);
 		ret->lost = "the user namespace around us maps one id only: files of other owners "
 			    "become yours and changing users fails";
-		return;
+		return 0;
 	}
 	add(a, &ret->uids, &ret->uids_len, 0, uid, IDMAP_RANGE);
 	add(a, &ret->gids, &ret->gids_len, 0, gid, IDMAP_RANGE);
+	return 0;
+}
+
+#define ONLY_YOURS                                                                       \
+	": only your own id is mapped, files of other owners become yours and changing " \
+	"users fails (mrun doctor says what mends it)"
+
+/* RANGES[0] of users and [1] of groups: 1; 0: there are none, *ret_lost says why; -1: what could
+ * not be found out (memory, descriptors, the disk) is no reason to run with other ids than the last
+ * time. */
+static int user_ranges(struct arena *a, struct oci_id_mapping *ranges, const char **ret_lost,
+		       struct error *e)
+{
+	static const char *const files[] = { "/etc/subuid", "/etc/subgid" };
+	const char *name;
+
+	if (!host_program(a, "newuidmap") || !host_program(a, "newgidmap")) {
+		if (errno != ENOENT)
+			return err_sys(e, errno, "look for newuidmap and newgidmap");
+		*ret_lost = "newuidmap and newgidmap are not installed" ONLY_YOURS;
+		return 0;
+	}
+	if (passwd_name(a, self_uid(), &name, e) < 0)
+		return err_wrap(e, "find your subordinate ids");
+	for (size_t i = 0; i < 2; i++) {
+		int r = idmap_subordinate_range(a, files[i], self_uid(), name, &ranges[i].host_id,
+						&ranges[i].size, e);
+
+		if (r > 0)
+			continue;
+		if (r < 0 && e->code != EACCES)
+			return err_wrap(e, "find your subordinate ids");
+		*ret_lost = r == 0 ? "no subordinate ids in /etc/subuid and /etc/subgid" ONLY_YOURS
+				   : arena_printf(a, "%s" ONLY_YOURS, e->msg);
+		err_clear(e);
+		return 0;
+	}
+	return 1;
 }
 
 int idmap_default(struct arena *a, struct idmap *ret, struct error *e)
 {
-	uid_t uid = self_uid();
-	gid_t gid = self_gid();
-	uint32_t ufirst, ucount, gfirst, gcount;
-	const char *name;
+	struct oci_id_mapping ranges[2] = { 0 };
+	const char *lost = NULL;
+	int r;
 
-	(void)e;
 	*ret = (struct idmap){ 0 };
-	if (uid == 0) {
-		root_default(a, ret);
-		return 0;
-	}
-	name = passwd_name(a, uid);
-	if (!host_program(a, "newuidmap") || !host_program(a, "newgidmap")) {
+	if (self_uid() == 0)
+		return root_default(a, ret, e);
+	r = user_ranges(a, ranges, &lost, e);
+	if (r < 0)
+		return -1;
+	if (r == 0) {
 		idmap_single(a, 0, 0, ret);
-		ret->lost =
-			"newuidmap and newgidmap are not installed: only your own id is mapped, "
-			"files of other owners become yours and changing users fails "
-			"(mrun doctor says what mends it)";
+		ret->lost = lost;
 		return 0;
 	}
-	if (!idmap_subordinate_range(a, "/etc/subuid", uid, name, &ufirst, &ucount) ||
-	    !idmap_subordinate_range(a, "/etc/subgid", uid, name, &gfirst, &gcount)) {
-		idmap_single(a, 0, 0, ret);
-		ret->lost =
-			"no subordinate ids in /etc/subuid and /etc/subgid: only your own id is "
-			"mapped, files of other owners become yours and changing users fails "
-			"(mrun doctor says what mends it)";
-		return 0;
-	}
-	add(a, &ret->uids, &ret->uids_len, 0, uid, 1);
-	add(a, &ret->uids, &ret->uids_len, 1, ufirst, ucount);
-	add(a, &ret->gids, &ret->gids_len, 0, gid, 1);
-	add(a, &ret->gids, &ret->gids_len, 1, gfirst, gcount);
+	add(a, &ret->uids, &ret->uids_len, 0, self_uid(), 1);
+	add(a, &ret->uids, &ret->uids_len, 1, ranges[0].host_id, ranges[0].size);
+	add(a, &ret->gids, &ret->gids_len, 0, self_gid(), 1);
+	add(a, &ret->gids, &ret->gids_len, 1, ranges[1].host_id, ranges[1].size);
 	return 0;
 }
 

@@ -29,7 +29,7 @@ struct idmap {
 
 /* The mapping of an image container for the caller: as root 0..65535 to root's range in
  * /etc/subuid or IDMAP_ROOT_BASE; as a user 0 to the user and 1..N to the subordinate range where
- * newuidmap can be had, else the single id. */
+ * newuidmap can be had, else the single id. An error where that cannot be found out. */
 int idmap_default(struct arena *a, struct idmap *ret, struct error *e);
 /* Only the caller's own ids, as container ids UID and GID. */
 void idmap_single(struct arena *a, uid_t uid, gid_t gid, struct idmap *ret);
@@ -50,9 +50,9 @@ int64_t idmap_host_uid(const struct idmap *m, uint32_t uid);
 int64_t idmap_host_gid(const struct idmap *m, uint32_t gid);
 
 /* The largest range that FILE (/etc/subuid or /etc/subgid, subuid(5)) gives to the user with number
- * UID or NAME (may be NULL); false when there is none. */
-bool idmap_subordinate_range(struct arena *a, const char *file, uid_t uid, const char *name,
-			     uint32_t *first, uint32_t *count);
+ * UID or NAME (may be NULL): 1; 0 with *count 0 when there is none, or no such file; -1. */
+int idmap_subordinate_range(struct arena *a, const char *file, uid_t uid, const char *name,
+			    uint32_t *first, uint32_t *count, struct error *e);
 
 /* Whether every id is mapped to itself: root inside another container gives its own ids on. */
 bool idmap_is_identity(const struct idmap *m);
