@@ -143,25 +143,26 @@ static bool is_hex(const char *s)
 	return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
 }
 
-bool cache_read_meta(int entry_fd, struct cache_meta *ret)
+int cache_read_meta(int entry_fd, struct cache_meta *ret)
 {
 	char text[512], *f[6], *save = NULL, *word;
 	ssize_t len = readlinkat(entry_fd, "meta", text, sizeof(text) - 1);
 	size_t n = 0;
 
 	if (len <= 0)
-		return false;
+		return len < 0 && errno != ENOENT && errno != EINVAL ? -errno : 0;
 	text[len] = 0;
 	for (word = strtok_r(text, " ", &save); word && n < 6; word = strtok_r(NULL, " ", &save))
 		f[n++] = word;
 	if (n != 6 || word || !str_eq(f[0], "1") || !is_hex(f[1]) || !is_hex(f[2]) ||
 	    strlen(f[3]) != 2)
-		return false;
+		return 0;
 	memset(ret, 0, sizeof(*ret));
 	memcpy(ret->key, f[1], sizeof(ret->key));
 	memcpy(ret->diff, f[2], sizeof(ret->diff));
 	ret->root_given = f[3][0] == 'g';
 	ret->root_default = f[3][1] == 'd';
+	/* No number where one should be is no meta, either. */
 	return str_to_u64(f[4], INT64_MAX, &ret->entries) &&
 	       str_to_u64(f[5], INT64_MAX, &ret->bytes);
 }
@@ -171,14 +172,16 @@ int cache_find(struct arena *a, int fd, enum cache_kind kind, const char *hex,
 {
 	char *name = cache_name(a, kind, hex);
 	_cleanup_fd_ int dir = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r;
 
 	if (dir < 0)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "open cache entry %s", name);
 	while (flock(dir, LOCK_SH) < 0)
 		if (errno != EINTR)
 			return err_sys(e, errno, "lock cache entry %s", name);
-	if (!cache_read_meta(dir, &ret->meta))
-		return 0;
+	r = cache_read_meta(dir, &ret->meta);
+	if (r <= 0)
+		return r < 0 ? err_sys(e, -r, "read cache entry %s", name) : 0;
 	if (!str_eq(ret->meta.key, hex))
 		return err_msg(e, "cache entry %s is of another layer whose digest begins alike",
 			       name);
@@ -191,7 +194,7 @@ int cache_make_tmp(struct arena *a, int fd, const struct idmap *m, struct cache_
 		   struct error *e)
 {
 	static unsigned counter;
-	char *name = arena_printf(a, "tmp-%d-%u", (int)getpid(), counter++);
+	char *name = arena_printf(a, CACHE_TMP "%d-%u", (int)getpid(), counter++);
 	_cleanup_fd_ int dir = -1;
 
 	if (mkdirat(fd, name, 0700) < 0)
@@ -199,9 +202,11 @@ int cache_make_tmp(struct arena *a, int fd, const struct idmap *m, struct cache_
 	ret->name = name;
 	dir = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
-		return err_sys(e, errno, "open cache entry %s", name);
-	if (give_to_root(dir, name, m, e) < 0)
+		err_sys(e, errno, "open cache entry %s", name);
+	if (dir < 0 || give_to_root(dir, name, m, e) < 0) {
+		unlinkat(fd, name, AT_REMOVEDIR);
 		return -1;
+	}
 	ret->lock = fd_take(&dir);
 	return 0;
 }
@@ -260,25 +265,25 @@ int cache_list(struct arena *a, int fd, const char *prefix, struct strlist *ret,
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
 	struct dirent *de;
+	int err;
 
 	if (!d) {
 		err_sys(e, errno, "read the cache directory");
 		fd_closep(&copy);
 		return -1;
 	}
-	while ((de = readdir(d)))
-		if (str_has_prefix(de->d_name, prefix) && !str_eq(de->d_name, ".") &&
-		    !str_eq(de->d_name, ".."))
+	while ((de = dir_next(d, &err)))
+		if (str_has_prefix(de->d_name, prefix))
 			strlist_add(a, ret, arena_strdup(a, de->d_name));
 	closedir(d);
-	return 0;
+	return err ? err_sys(e, err, "read the cache directory") : 0;
 }
 
 int cache_clean(struct arena *a, int fd, const struct idmap *m, struct error *e)
 {
 	struct strlist stale = { 0 };
 
-	if (cache_list(a, fd, "tmp-", &stale, e) < 0)
+	if (cache_list(a, fd, CACHE_TMP, &stale, e) < 0)
 		return -1;
 	return cache_remove(a, fd, stale.items, m, e);
 }

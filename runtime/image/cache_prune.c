@@ -67,8 +67,9 @@ static int retire(struct arena *a, int fd, const char *name, const char *const *
 		  uint64_t *bytes, struct error *e)
 {
 	_cleanup_fd_ int dir = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	char *away = arena_printf(a, "tmp-%d-%s", (int)getpid(), name);
+	char *away = arena_printf(a, CACHE_TMP "%d-%s", (int)getpid(), name);
 	struct cache_meta meta = { 0 };
+	int r;
 
 	if (dir < 0)
 		return errno == ENOENT || errno == ENOTDIR
@@ -76,7 +77,10 @@ static int retire(struct arena *a, int fd, const char *name, const char *const *
 			       : err_sys(e, errno, "open cache entry %s", name);
 	if (flock(dir, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? 0 : err_sys(e, errno, "lock cache entry %s", name);
-	if (cache_read_meta(dir, &meta) && is_kept(keep, meta.diff))
+	r = cache_read_meta(dir, &meta);
+	if (r < 0)
+		return err_sys(e, -r, "read cache entry %s", name);
+	if (r > 0 && is_kept(keep, meta.diff))
 		return 0;
 	if (unlinkat(dir, "meta", 0) < 0 && errno != ENOENT)
 		return err_sys(e, errno, "remove cache entry %s", name);

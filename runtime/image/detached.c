@@ -14,35 +14,40 @@
 #include "oci/base/file.h"
 
 /* The caller's own descriptors: those that were open at our start. All of ours close on exec. */
-static void close_inherited(void)
+static int close_inherited(struct error *e)
 {
 	DIR *d = opendir("/proc/self/fd");
 	struct dirent *de;
+	int err;
 
-	while (d && (de = readdir(d))) {
+	if (!d)
+		return err_sys(e, errno, "open /proc/self/fd");
+	while ((de = dir_next(d, &err))) {
 		int fd = atoi(de->d_name), flags = fd > 2 ? fcntl(fd, F_GETFD) : -1;
 
 		if (flags >= 0 && !(flags & FD_CLOEXEC))
 			close(fd);
 	}
-	if (d)
-		closedir(d);
+	closedir(d);
+	return err ? err_sys(e, err, "read /proc/self/fd") : 0;
 }
 
 /* One packet: "r", it runs, or why not; or the other's end. */
-static int wait_answer(int sock, pid_t pid, struct error *e)
+static int wait_answer(struct detached *d, struct error *e)
 {
 	struct error answer;
 	ssize_t n;
 
 	err_clear(&answer);
 	do
-		n = recv(sock, &answer, sizeof(answer), 0);
+		n = recv(d->answer, &answer, sizeof(answer), 0);
 	while (n < 0 && errno == EINTR);
 	if (n == 1)
 		return 0;
-	/* It has cleaned up by the time it ends. */
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+	/* It has cleaned up by the time it ends, and ends when nobody listens. */
+	fd_closep(&d->answer);
+	d->answer = -1;
+	while (waitpid(d->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	if (n != (ssize_t)sizeof(answer))
 		return err_msg(e, "the process that was to stay with the container ended");
@@ -66,12 +71,11 @@ int detached_fork(struct detached *d, struct error *e)
 		d->pid = pid;
 		close(pair[1]);
 		d->answer = pair[0];
-		return wait_answer(pair[0], pid, e);
+		return wait_answer(d, e);
 	}
 	close(pair[0]);
 	d->answer = pair[1];
 	setsockopt(d->answer, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	close_inherited();
 	setsid();
 	d->err = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	return 1;
@@ -98,7 +102,7 @@ int detached_streams(struct detached *d, bool interactive, int slot, int *ret_ou
 {
 	int in[2], out[2];
 
-	if (output_log_open(&d->log, slot, e) < 0)
+	if (close_inherited(e) < 0 || output_log_open(&d->log, slot, e) < 0)
 		return -1;
 	in[0] = in[1] = -1;
 	if (interactive) {

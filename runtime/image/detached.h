@@ -27,9 +27,9 @@ int detached_fork(struct detached *d, struct error *e);
 /* In the caller: the user has the container's id. Without this the container is ended again. */
 void detached_told(struct detached *d);
 
-/* In the process that stays, before the container is made: the program's stdin (nothing, or, with
- * INTERACTIVE, a pipe that nobody writes to) and one pipe for both outputs, whose other end is
- * *ret_output; the log is in SLOT. */
+/* In the process that stays, before the container is made: the caller's descriptors are closed; the
+ * program's stdin (nothing, or, with INTERACTIVE, a pipe that nobody writes to) and one pipe for
+ * both outputs, whose other end is *ret_output; the log is in SLOT. */
 int detached_streams(struct detached *d, bool interactive, int slot, int *ret_output,
 		     struct error *e);
 /* From here on nothing of the caller's is held any more. -1: the caller is gone (interrupted, say)

@@ -20,6 +20,7 @@
 #include "oci/base/file.h"
 #include "oci/base/json.h"
 #include "oci/base/str.h"
+#include "oci/base/undo.h"
 #include "runtime/image/cache.h"
 #include "runtime/image/unpacker.h"
 
@@ -45,7 +46,7 @@ struct plan {
 	struct plan_layer *l;
 	size_t n, missing;
 	uint64_t devices, xattrs, owners; /* what was lost on the way */
-	struct cache_entry root;	  /* the extra layer for the root's metadata */
+	struct cache_entry root; /* the extra layer for the root's metadata, or the flat one */
 };
 
 static const char *hex_of(const char *digest, const char *what, struct error *e)
@@ -258,14 +259,18 @@ static int unpack_missing(struct plan *p, struct error *e)
 }
 
 /* Removes the temporary directories of what failed. */
-static void remove_tmp(struct plan *p)
+static void remove_tmp(void *arg)
 {
 	struct strlist names = { 0 };
+	struct plan *p = arg;
 	struct error ignored;
 
-	for (size_t i = 0; i < p->n; i++)
-		if (!p->l[i].found && p->l[i].entry.name)
-			strlist_add(p->a, &names, p->l[i].entry.name);
+	for (size_t i = 0; i <= p->n; i++) {
+		char *name = i < p->n ? p->l[i].entry.name : p->root.name;
+
+		if (name && str_has_prefix(name, CACHE_TMP))
+			strlist_add(p->a, &names, name);
+	}
 	cache_remove(p->a, p->cache_fd, names.items, p->m, &ignored);
 }
 
@@ -292,6 +297,7 @@ static int sync_and_commit(struct plan *p, struct error *e)
 static int make_missing(struct plan *p, struct error *e)
 {
 	_cleanup_fd_ int lock = cache_lock(p->cache_fd, false, e);
+	struct undo undo;
 	int r = 0;
 
 	if (lock < 0)
@@ -303,6 +309,7 @@ static int make_missing(struct plan *p, struct error *e)
 		return 0;
 	if (cache_clean(p->a, p->cache_fd, p->m, e) < 0)
 		return -1;
+	undo_push(&undo, remove_tmp, p);
 	for (size_t i = 0; r == 0 && i < p->n; i++)
 		if (!p->l[i].found)
 			r = cache_make_tmp(p->a, p->cache_fd, p->m, &p->l[i].entry, e);
@@ -310,6 +317,7 @@ static int make_missing(struct plan *p, struct error *e)
 		r = unpack_missing(p, e);
 	if (r == 0)
 		r = sync_and_commit(p, e);
+	undo_pop(&undo);
 	if (r < 0)
 		remove_tmp(p);
 	return r;
@@ -321,6 +329,7 @@ static int make_root(struct plan *p, const struct plan_layer *from, struct error
 	_cleanup_fd_ int lock = cache_lock(p->cache_fd, false, e);
 	struct cache_entry *entry = &p->root;
 	struct json_out *o;
+	struct undo undo;
 	int r;
 
 	if (lock < 0)
@@ -328,11 +337,10 @@ static int make_root(struct plan *p, const struct plan_layer *from, struct error
 	r = cache_find(p->a, p->cache_fd, CACHE_ROOT, from->entry.meta.key, entry, e);
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	if (cache_make_tmp(p->a, p->cache_fd, p->m, entry, e) < 0)
-		return -1;
 	o = unpacker_request(p->a, "root", p->m, e);
-	if (!o)
+	if (!o || cache_make_tmp(p->a, p->cache_fd, p->m, entry, e) < 0)
 		return -1;
+	undo_push(&undo, remove_tmp, p);
 	json_out_kstr(o, "name", arena_printf(p->a, "%s/r", entry->name));
 	json_out_kstr(o, "from", arena_printf(p->a, "%s/r", from->entry.name));
 	json_out_object_end(o);
@@ -342,12 +350,9 @@ static int make_root(struct plan *p, const struct plan_layer *from, struct error
 	entry->meta.root_given = true;
 	if (r == 0)
 		r = cache_commit(p->a, p->cache_fd, CACHE_ROOT, entry, e);
-	if (r < 0) {
-		char *names[] = { entry->name, NULL };
-		struct error ignored;
-
-		cache_remove(p->a, p->cache_fd, names, p->m, &ignored);
-	}
+	undo_pop(&undo);
+	if (r < 0)
+		remove_tmp(p);
 	return r;
 }
 
@@ -438,11 +443,12 @@ static int run_flat(struct plan *p, int dir_fd, const char *name, unpacker_reply
 			    e);
 }
 
-static int make_flat(struct plan *p, struct cache_entry *entry, struct error *e)
+static int make_flat(struct plan *p, struct error *e)
 {
 	_cleanup_fd_ int lock = cache_lock(p->cache_fd, false, e);
 	const struct plan_layer *top = &p->l[p->n - 1];
-	struct error ignored;
+	struct cache_entry *entry = &p->root;
+	struct undo undo;
 	int r;
 
 	if (lock < 0)
@@ -453,6 +459,7 @@ static int make_flat(struct plan *p, struct cache_entry *entry, struct error *e)
 	if (cache_clean(p->a, p->cache_fd, p->m, e) < 0 ||
 	    cache_make_tmp(p->a, p->cache_fd, p->m, entry, e) < 0)
 		return -1;
+	undo_push(&undo, remove_tmp, p);
 	r = run_flat(p, p->cache_fd, arena_printf(p->a, "%s/r", entry->name), on_layer, e);
 	memcpy(entry->meta.key, top->chain, 65);
 	memcpy(entry->meta.diff, top->diff, 65);
@@ -465,28 +472,26 @@ static int make_flat(struct plan *p, struct cache_entry *entry, struct error *e)
 		r = err_sys(e, errno, "write the layers to the disk");
 	if (r == 0)
 		r = cache_commit(p->a, p->cache_fd, CACHE_FLAT, entry, e);
+	undo_pop(&undo);
 	if (r < 0)
-		cache_remove(p->a, p->cache_fd, (char *[]){ entry->name, NULL }, p->m, &ignored);
+		remove_tmp(p);
 	return r;
 }
 
 static int ensure_flat(struct plan *p, struct layers *ret, struct error *e)
 {
-	struct cache_entry entry = { .lock = -1 };
-	int r = cache_find(p->a, p->cache_fd, CACHE_FLAT, p->l[p->n - 1].chain, &entry, e);
+	int r = cache_find(p->a, p->cache_fd, CACHE_FLAT, p->l[p->n - 1].chain, &p->root, e);
 
 	if (r == 0)
-		r = make_flat(p, &entry, e);
-	if (r < 0) {
-		fd_closep(&entry.lock);
+		r = make_flat(p, e);
+	if (r < 0)
 		return -1;
-	}
 	*ret = (struct layers){ .cache_fd = fd_take(&p->cache_fd),
 				.flat = true,
 				.note = make_note(p) };
 	ret->names = ARENA_ARRAY(p->a, 2, char *);
 	ret->locks = ARENA_ARRAY(p->a, 2, int);
-	add_name(p->a, ret, &entry);
+	add_name(p->a, ret, &p->root);
 	return 0;
 }
 

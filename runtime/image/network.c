@@ -219,11 +219,15 @@ int network_check(struct network *n, struct error *e)
 			return -1;
 	if (n->mode == NETWORK_PASTA) {
 		n->program = host_program(n->arena, "pasta");
+		if (!n->program && errno != ENOENT)
+			return err_sys(e, errno, "look for pasta");
 		if (!n->program)
 			n->mode = NETWORK_SLIRP;
 	}
 	if (n->mode == NETWORK_SLIRP) {
 		n->program = host_program(n->arena, "slirp4netns");
+		if (!n->program && errno != ENOENT)
+			return err_sys(e, errno, "look for slirp4netns");
 		if (!n->program) {
 			err_msg(e, "no network: neither pasta nor slirp4netns is installed");
 			return err_hint(e, "install the package passt");
@@ -316,8 +320,10 @@ watcher_run(char *const *argv, const int *keep, int said_fd, int exit_fd)
 	p[1].fd = 1;
 	while (quiet_poll(p, 2) < 0 && errno == EINTR)
 		;
-	kill(helper, SIGKILL);
-	waitpid(helper, NULL, 0);
+	/* Where that is refused (a filter), it is not waited for for ever. */
+	if (kill(helper, SIGKILL) == 0 ||
+	    syscall(SYS_pidfd_send_signal, p[1].fd, SIGKILL, NULL, 0) == 0)
+		waitpid(helper, NULL, 0);
 	_exit(0);
 }
 

@@ -84,15 +84,10 @@ static int start(struct network *n, pid_t pid, const char *fifo, struct error *e
 
 int network_pasta_start(struct network *n, pid_t pid, struct error *e)
 {
-	char *dir = arena_strdup(n->arena, "/tmp/mrun-pasta.XXXXXX"), *fifo;
-	int r;
+	const char *fifo = network_make_dir(n, NETWORK_READY, e);
+	int r = fifo ? start(n, pid, fifo, e) : -1;
 
-	/* /tmp: pasta's AppArmor profile lets it write there. */
-	if (!mkdtemp(dir))
-		return err_sys(e, errno, "make a directory in /tmp");
-	fifo = arena_printf(n->arena, "%s/ready", dir);
-	r = start(n, pid, fifo, e);
-	unlink(fifo);
-	rmdir(dir);
+	if (fifo)
+		network_remove_dir(n, fifo);
 	return r;
 }

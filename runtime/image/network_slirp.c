@@ -100,19 +100,17 @@ static int start(struct network *n, pid_t pid, const char *api, struct error *e)
 
 int network_slirp_start(struct network *n, pid_t pid, struct error *e)
 {
-	char *dir = arena_strdup(n->arena, "/tmp/mrun-slirp.XXXXXX"), *api;
+	const char *api = network_make_dir(n, NETWORK_API, e);
 	int r;
 
-	if (!mkdtemp(dir))
-		return err_sys(e, errno, "make a directory in /tmp");
-	api = arena_printf(n->arena, "%s/api", dir);
+	if (!api)
+		return -1;
 	r = start(n, pid, api, e);
 	for (size_t i = 0; r == 0 && i < n->ports_len; i++)
 		for (unsigned j = 0; r == 0 && j < n->ports[i].count; j++)
 			r = forward(n->arena, api, &n->ports[i], j, e);
 	if (r < 0)
 		network_end(n);
-	unlink(api);
-	rmdir(dir);
+	network_remove_dir(n, api);
 	return r;
 }

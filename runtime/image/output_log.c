@@ -45,10 +45,11 @@ void output_log_write(struct output_log *l, const char *data, size_t len)
 	}
 }
 
-void output_log_remove(int dir)
+int output_log_remove(int dir)
 {
-	unlinkat(dir, OUTPUT_LOG, 0);
-	unlinkat(dir, OUTPUT_LOG_OLD, 0);
+	if (unlinkat(dir, OUTPUT_LOG, 0) < 0 && errno != ENOENT)
+		return -errno;
+	return unlinkat(dir, OUTPUT_LOG_OLD, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 /* Up to the end of FD as it is now. */

@@ -26,7 +26,8 @@ struct output_log {
 int output_log_open(struct output_log *l, int dir, struct error *e);
 /* What does not fit on the disk is lost: a program does not wait for its log. */
 void output_log_write(struct output_log *l, const char *data, size_t len);
-void output_log_remove(int dir);
+/* 0, or -errno. */
+int output_log_remove(int dir);
 
 /* Copies the log in DIR to the descriptor OUT. With ENDED it goes on with what is added, until
  * ENDED(CTX) has said true. */

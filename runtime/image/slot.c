@@ -30,7 +30,7 @@ static int empty(int dirfd, const char *name)
 	struct error ignored;
 	struct dirent *d;
 	DIR *dir;
-	int clean = 1;
+	int clean = 1, err;
 
 	if (fd < 0)
 		return -errno;
@@ -42,11 +42,12 @@ static int empty(int dirfd, const char *name)
 		close(fd);
 		return -ENOMEM;
 	}
-	while ((d = readdir(dir)))
-		if (!str_eq(d->d_name, ".") && !str_eq(d->d_name, "..") &&
-		    file_remove_tree(fd, d->d_name, &ignored) < 0)
+	while ((d = dir_next(dir, &err)))
+		if (file_remove_tree(fd, d->d_name, &ignored) < 0)
 			clean = 0;
 	closedir(dir);
+	if (err)
+		return -err;
 	if (!clean && unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
 		return -ENOENT;
 	return clean;
@@ -63,21 +64,27 @@ static int make_dir(int dirfd, const char *name, const struct idmap *m, struct e
 	return 0;
 }
 
-/* The state directory in `keep`; NULL: none. */
-static char *kept_for(struct arena *a, int slot_fd)
+/* The state directory in `keep`: 1; 0: there is none; -1: nobody knows. */
+static int kept_for(struct arena *a, int slot_fd, char **ret)
 {
-	struct error ignored;
-	char *dir;
+	struct error e;
 
-	return file_read(a, slot_fd, KEEP_FILE, 8192, &dir, NULL, &ignored) < 0 ? NULL : dir;
+	err_clear(&e);
+	if (file_read(a, slot_fd, KEEP_FILE, 8192, ret, NULL, &e) == 0)
+		return 1;
+	return e.code == ENOENT || !e.code ? 0 : -1;
 }
 
+/* What cannot be looked at may be somebody's. */
 static bool is_kept(struct arena *a, int slot_fd)
 {
-	const char *dir = kept_for(a, slot_fd);
 	struct stat st;
+	char *dir;
+	int r = kept_for(a, slot_fd, &dir);
 
-	return dir && *dir == '/' && stat(dir, &st) == 0;
+	if (r <= 0 || *dir != '/')
+		return r < 0;
+	return stat(dir, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 /* u and w as a container needs them: there, and u empty. What the kernel keeps in w (one empty
@@ -133,7 +140,10 @@ static int write_keep(int slot_fd, const char *dir, struct error *e)
 
 	if (fd < 0)
 		return err_sys(e, errno, "mark the container's directory as its own");
-	return file_write_all(fd, dir, strlen(dir), KEEP_FILE, e);
+	if (file_write_all(fd, dir, strlen(dir), KEEP_FILE, e) == 0)
+		return 0;
+	unlinkat(slot_fd, KEEP_FILE, 0);
+	return -1;
 }
 
 static int try_slot(struct arena *a, int cache_fd, const char *name, const char *keep,
@@ -156,6 +166,8 @@ static int try_slot(struct arena *a, int cache_fd, const char *name, const char 
 			return -1;
 		output_log_remove(fd);
 		unlinkat(fd, KEEP_FILE, 0);
+	} else if (errno != ENOENT) {
+		return err_sys(e, errno, "look whose %s is", name);
 	}
 	if (prepare(a, fd, m, e) < 0)
 		return err_wrap(e, "prepare the container's directory %s", name);
@@ -182,6 +194,8 @@ int slot_take(struct arena *a, int cache_fd, const char *top, const struct idmap
 		if (fd < 0)
 			return -1;
 		if (copy_attributes(cache_fd, top, fd, e) < 0) {
+			if (keep)
+				unlinkat(fd, KEEP_FILE, 0);
 			close(fd);
 			return -1;
 		}
@@ -205,42 +219,62 @@ const char *slot_path(struct arena *a, const struct slot *s, struct error *e)
 }
 
 /* `keep` last: whoever finds it removes the rest as well. */
-static void clear(struct arena *a, int fd, const struct idmap *m)
+static int clear_once(struct arena *a, int fd, const struct idmap *m, bool kept)
 {
 	struct error ignored;
 
-	prepare(a, fd, m, &ignored);
-	output_log_remove(fd);
-	unlinkat(fd, KEEP_FILE, 0);
+	if (prepare(a, fd, m, &ignored) < 0)
+		return -1;
+	if (!kept)
+		return 0;
+	if (output_log_remove(fd) < 0)
+		return -1;
+	return unlinkat(fd, KEEP_FILE, 0) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+/* What went wrong once may not the second time; else whoever takes the slot next does it. */
+static void clear(struct arena *a, int fd, const struct idmap *m, bool kept)
+{
+	if (clear_once(a, fd, m, kept) < 0)
+		clear_once(a, fd, m, kept);
 }
 
 void slot_release(struct arena *a, struct slot *s, const struct idmap *m, enum slot_stays stays)
 {
-	struct error ignored;
-
 	if (s->fd < 0)
 		return;
-	if (stays == SLOT_NOTHING && faccessat(s->fd, KEEP_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		clear(a, s->fd, m);
-	else if (stays != SLOT_FILES)
-		prepare(a, s->fd, m, &ignored);
+	if (stays != SLOT_FILES)
+		clear(a, s->fd, m,
+		      stays == SLOT_NOTHING &&
+			      (faccessat(s->fd, KEEP_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+			       errno != ENOENT));
 	close(s->fd);
 	s->fd = -1;
 }
 
-void slot_forget(struct arena *a, const char *path, const char *keep)
+/* -1: try again. */
+static int forget_once(struct arena *a, const char *path, const char *keep)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	char **parts = str_split(a, path, '/');
+	int r = fd < 0 ? errno : 0;
+	char **parts = str_split(a, path, '/'), *mine;
 	size_t n = str_list_len(parts);
-	const char *mine;
 	struct idmap m;
 
-	/* …/MAPPING/run/N. One that is locked was given to another run already. */
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || n < 3 ||
-	    !cache_parse_key(a, parts[n - 3], &m))
-		return;
-	mine = kept_for(a, fd);
-	if (mine && str_eq(mine, keep))
-		clear(a, fd, &m);
+	if (fd < 0)
+		return r == ENOENT ? 0 : -1;
+	/* …/MAPPING/run/N */
+	if (n < 3 || !cache_parse_key(a, parts[n - 3], &m))
+		return 0;
+	/* One that is locked was given to another run already. */
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? 0 : -1;
+	r = kept_for(a, fd, &mine);
+	return r > 0 && str_eq(mine, keep) ? clear_once(a, fd, &m, true) : r;
+}
+
+void slot_forget(struct arena *a, const char *path, const char *keep)
+{
+	if (forget_once(a, path, keep) < 0)
+		forget_once(a, path, keep);
 }

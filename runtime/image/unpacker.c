@@ -26,6 +26,7 @@
 #include "oci/base/helper.h"
 #include "oci/base/json.h"
 #include "oci/base/str.h"
+#include "oci/base/undo.h"
 #include "runtime/init/init.h"
 
 #define PROGRAM "mrun-unpack"
@@ -87,52 +88,76 @@ struct start {
 	char **env;
 };
 
+/* In the helper's place, as the helper would say it. */
+static _Noreturn void child_failed(int reply, const char *what)
+{
+	int err = errno, n;
+	char line[256];
+
+	n = snprintf(line, sizeof(line), "{\"error\":\"start " PROGRAM ": %s: %s\",\"code\":%d}\n",
+		     what, err_text(err), err);
+	if (n > 0)
+		send(reply, line, (size_t)n, MSG_NOSIGNAL);
+	_exit(125);
+}
+
 /* The child, from clone to exec: system calls only. */
 static _Noreturn void run_child(const struct start *s)
 {
+	static const char descriptors[] = "pass its descriptors on";
 	const int base = UNPACKER_FIRST_FD + (int)s->n;
 	char *argv[] = { (char *)(uintptr_t)PROGRAM, NULL };
 	int program, request, reply, null;
 	char byte;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		child_failed(s->reply, "set the parent-death signal");
+	/* None: whoever gave up says why. */
 	if (read(s->go, &byte, 1) != 1)
 		_exit(125);
 	/* The mount namespace comes last: it takes the working directory along, whereas a directory
 	 * that came as a descriptor would belong to a mount of the old namespace, which overlayfs
 	 * and open_tree(2) refuse. */
-	if ((s->dir >= 0 && fchdir(s->dir) < 0) || unshare(CLONE_NEWNS) < 0)
-		_exit(123);
+	if (s->dir >= 0 && fchdir(s->dir) < 0)
+		child_failed(s->reply, "enter its directory");
+	if (unshare(CLONE_NEWNS) < 0)
+		child_failed(s->reply, "make a mount namespace");
 	if (s->userns)
 		keep_capabilities();
 	/* First all out of the way, then each to its place. */
-	null = fcntl(open("/dev/null", O_RDWR | O_CLOEXEC), F_DUPFD_CLOEXEC, base);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		child_failed(s->reply, "open /dev/null");
+	null = fcntl(null, F_DUPFD_CLOEXEC, base);
 	program = fcntl(s->program, F_DUPFD_CLOEXEC, base);
 	request = fcntl(s->request, F_DUPFD_CLOEXEC, base);
 	reply = fcntl(s->reply, F_DUPFD_CLOEXEC, base);
-	if (program < 0 || request < 0 || reply < 0)
-		_exit(124);
+	if (null < 0 || program < 0 || request < 0 || reply < 0)
+		child_failed(s->reply, descriptors);
 	for (size_t i = 0; i < s->n; i++) {
 		s->moved[i] = fcntl(s->fds[i], F_DUPFD_CLOEXEC, base);
 		if (s->moved[i] < 0)
-			_exit(124);
+			child_failed(s->reply, descriptors);
 	}
-	if (null >= 0) {
-		dup2(null, 0);
-		dup2(null, 1);
+	if (dup2(null, 0) < 0 || dup2(null, 1) < 0)
+		child_failed(reply, descriptors);
 #ifndef __SANITIZE_ADDRESS__
-		/* The caller's terminal, which can be read and written. */
-		dup2(null, 2);
+	/* The caller's terminal, which can be read and written. */
+	if (dup2(null, 2) < 0)
+		child_failed(reply, descriptors);
 #endif
-	}
-	dup2(request, REQUEST_FD);
-	dup2(reply, REPLY_FD);
+	if (dup2(request, REQUEST_FD) < 0 || dup2(reply, REPLY_FD) < 0)
+		child_failed(reply, descriptors);
 	for (size_t i = 0; i < s->n; i++)
-		dup2(s->moved[i], UNPACKER_FIRST_FD + (int)i);
+		if (dup2(s->moved[i], UNPACKER_FIRST_FD + (int)i) < 0)
+			child_failed(reply, descriptors);
 	/* A descriptor of the caller's that is not close-on-exec is not the helper's business. */
 	syscall(SYS_close_range, base, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
 	syscall(SYS_execveat, program, "", argv, s->env, AT_EMPTY_PATH);
-	_exit(126);
+	/* What a script or a missing loader is said to be. */
+	if (errno == ENOENT || errno == ENOEXEC)
+		_exit(126);
+	child_failed(reply, "execute it");
 }
 
 static pid_t clone_into_namespaces(bool userns)
@@ -276,7 +301,9 @@ static int hand_over(struct arena *a, pid_t pid, int go, int request_fd, const c
 		request += n;
 		len -= (size_t)n;
 	}
-	shutdown(request_fd, SHUT_WR);
+	/* It waits for the request's end. */
+	if (shutdown(request_fd, SHUT_WR) < 0 && errno != ENOTCONN)
+		return err_sys(e, errno, "send the request to " PROGRAM);
 	return 0;
 }
 
@@ -298,6 +325,15 @@ static int wait_for(pid_t pid, bool done, struct error *e)
 	return err_msg(e, PROGRAM " failed without a reason (status %d)", WEXITSTATUS(status));
 }
 
+/* Before the directories that it writes into are removed. */
+static void end_helper(void *pid)
+{
+	struct error ignored;
+
+	kill(*(pid_t *)pid, SIGKILL);
+	wait_for(*(pid_t *)pid, false, &ignored);
+}
+
 int unpacker_run(struct arena *a, const char *request, int dir, const int *fds, size_t n,
 		 const struct idmap *m, unpacker_reply *on_reply, void *arg, struct error *e)
 {
@@ -310,7 +346,7 @@ int unpacker_run(struct arena *a, const char *request, int dir, const int *fds, 
 			   .moved = ARENA_ARRAY(a, n + 1, int),
 			   .userns = m != NULL,
 			   .env = environment(a) };
-	struct error ignored;
+	struct undo undo;
 	bool done = false;
 	int r = 0;
 	pid_t pid;
@@ -338,6 +374,7 @@ int unpacker_run(struct arena *a, const char *request, int dir, const int *fds, 
 		r = start_failed(errno, e);
 		goto out;
 	}
+	undo_push(&undo, end_helper, &pid);
 	close(go[0]);
 	close(req[0]);
 	close(rep[0]);
@@ -345,9 +382,15 @@ int unpacker_run(struct arena *a, const char *request, int dir, const int *fds, 
 	r = hand_over(a, pid, go[1], req[1], request, m, e);
 	if (r == 0)
 		r = read_replies(a, rep[1], on_reply, arg, &done, e);
+	undo_pop(&undo);
 	if (r < 0) {
 		kill(pid, SIGKILL);
-		wait_for(pid, false, &ignored);
+		/* If that was refused, it ends by these. */
+		close(req[1]);
+		close(rep[1]);
+		close(go[1]);
+		go[1] = req[1] = rep[1] = -1;
+		end_helper(&pid);
 	} else {
 		r = wait_for(pid, done, e);
 	}

@@ -139,7 +139,10 @@ static const char *judge(const struct session *s, const struct step *st, const s
 	else if (x->killed || (x->code == 137 && killed_other && said.n == 0))
 		wrong = NULL;
 	else if (x->code == st->code)
-		wrong = strcmp(x->out, st->out) != 0 ? "succeeded with another output" : NULL;
+		/* Of what was killed it may be the exit code. */
+		wrong = !killed_other && strcmp(x->out, st->out) != 0
+				? "succeeded with another output"
+				: NULL;
 	else if (!code_allowed(x->code))
 		wrong = "exit code";
 	else
