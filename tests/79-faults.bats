@@ -135,6 +135,26 @@ m_here() {
 		setpriv --reuid "$TEST_USER" --regid "$TEST_USER" --init-groups --inh-caps=-all -- "$MRUN" "$@"
 	fi
 }
+# More of what a configuration can ask for: limits, a filter, hooks, devices, a user, a nested cgroup.
+rich() {
+	make_bundle '["/bin/echo", "hello"]'
+	jq --arg id "$P" '.process.user = {uid: 1, gid: 1, additionalGids: [5]} | .process.oomScoreAdj = 500 |
+		.process.rlimits += [{type: "RLIMIT_CORE", soft: 0, hard: 0}] |
+		.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["ptrace"], action: "SCMP_ACT_ERRNO"}]} |
+		.hooks = {prestart: [{path: "/bin/true"}], createContainer: [{path: "/bin/true"}],
+			startContainer: [{path: "/bin/true"}], poststart: [{path: "/bin/true"}], poststop: [{path: "/bin/true"}]} |
+		.mounts += [{destination: "/new/dir", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755", "tmpcopyup"]},
+			{destination: "/etc/hosts", type: "bind", source: "/etc/hosts", options: ["bind", "ro"]}] |
+		if .linux.uidMappings then .linux.uidMappings += [{containerID: 1, hostID: $sub, size: 1000}] |
+			.linux.gidMappings += [{containerID: 1, hostID: $sub, size: 1000}] else
+		.linux.cgroupsPath = ("/" + $id + ".above/" + $id) | .linux.resources.pids = {limit: 100} |
+		.linux.resources.memory = {limit: 100000000} |
+		.linux.sysctl = {"kernel.domainname": "x"} |
+		.linux.devices = [{path: "/dev/x", type: "c", major: 1, minor: 3, fileMode: 438}] end' \
+		--argjson sub "$(lib_subid "$TEST_USER" /etc/subuid)" "$B/config.json" >c
+	cat c >"$B/config.json"
+	"$1" "run, much asked" "trace $MRUN run $ID"
+}
 # They change nothing, and do not show less than there is.
 looks() {
 	make_bundle '["/bin/sleep", "1000"]'
@@ -152,6 +172,8 @@ looks() {
 @test "exec: killed at a call, nothing is left, and the container goes on" { both_all into kills; }
 @test "run in another's pid namespace: a call that fails is success or one error" { both_all joined faults; }
 @test "run in another's pid namespace: killed at a call, delete --force removes what is left" { both_all joined kills; }
+@test "run with hooks, a filter, limits: a call that fails is success or one error" { both_all rich faults; }
+@test "run with hooks, a filter, limits: killed at a call, delete --force removes what is left" { both_all rich kills; }
 # Few calls, and what happens to a container when they fail is mrun's to find out: always all of them.
 in_shim() { ALL=1 MRUN_SWEEP_OPTIONS="--of shim" both_all "$@"; }
 @test "exec: whatever fails in the shim ends it" {

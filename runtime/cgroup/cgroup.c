@@ -240,6 +240,14 @@ static int create_failed(const struct cgroup *cg, const struct hierarchy *h,
 	return cgroup_hint_delegate(cg, e);
 }
 
+/* It is not to be. */
+static void take_back(struct hierarchy *h)
+{
+	if (h->state == HIER_MADE ? rmdir(h->dir) == 0 : h->state == HIER_PLANNED && h->top)
+		hierarchy_remove_parents(h);
+	h->state = HIER_ABSENT;
+}
+
 static int create_one(struct cgroup *cg, struct hierarchy *h, const struct settings *s,
 		      struct error *e)
 {
@@ -265,20 +273,15 @@ static int create_one(struct cgroup *cg, struct hierarchy *h, const struct setti
 	if (!dispensable(h, needed) || !(cg->rootless || (h->v2 && cg->layout == LAYOUT_V1)))
 		return create_failed(cg, h, s, needed, e);
 	/* No right to it, and no need: the container does without. */
-	if (h->state == HIER_MADE)
-		rmdir(h->dir);
-	h->state = HIER_ABSENT;
+	take_back(h);
 	err_clear(e);
 	return 0;
 }
 
 static void undo(struct cgroup *cg)
 {
-	for (size_t i = 0; i < cg->n; i++) {
-		if (cg->h[i].state == HIER_MADE && rmdir(cg->h[i].dir) == 0)
-			hierarchy_remove_parents(&cg->h[i]);
-		cg->h[i].state = HIER_ABSENT;
-	}
+	for (size_t i = 0; i < cg->n; i++)
+		take_back(&cg->h[i]);
 	fd_closep(&cg->clone_fd);
 	cg->clone_fd = -1;
 }
@@ -300,6 +303,12 @@ static int enter_unit(struct cgroup *cg, struct error *e)
 	return cgroup_attach(cg, cg->systemd->pid, false, e);
 }
 
+void cgroup_set_note(struct cgroup *cg, cgroup_note *f, void *ctx)
+{
+	cg->note = f;
+	cg->note_ctx = ctx;
+}
+
 int cgroup_create(struct cgroup *cg, struct error *e)
 {
 	const char *path = NULL;
@@ -308,11 +317,13 @@ int cgroup_create(struct cgroup *cg, struct error *e)
 	/* What makes no sense is refused before anything is made. */
 	if (apply_settings(cg, cg->resources, true, &s, e) < 0)
 		return -1;
-	for (size_t i = 0; i < cg->n; i++)
+	/* What systemd is to make is not ours before it says so. */
+	for (size_t i = 0; cg->systemd && i < cg->n; i++)
 		cg->h[i].state = HIER_ABSENT;
 	if (cg->systemd && !(path = systemd_cgroup(cg, e)))
 		return -1;
 	for (size_t i = 0; i < cg->n; i++) {
+		cg->h[i].state = HIER_ABSENT;
 		if (path)
 			set_path(cg, &cg->h[i], path);
 		if (create_one(cg, &cg->h[i], &s, e) < 0)

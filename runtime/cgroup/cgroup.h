@@ -37,6 +37,11 @@ struct cgroup_request {
 
 /* Finds out where the container's cgroup will be, changes nothing. NULL on error. */
 struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, struct error *e);
+/* Has F called by cgroup_create(), once, before it makes directories above the container's: what
+ * cgroup_save() says then names them. F is to record it, as a crash may come between the making of
+ * one and its mark. -1 ends the creation. */
+typedef int cgroup_note(void *ctx, struct error *e);
+void cgroup_set_note(struct cgroup *cg, cgroup_note *f, void *ctx);
 /* Makes the directories (missing parents too, with their controllers enabled on v2) and applies the
  * resources. What was made is removed again on failure. With systemd it waits until the unit is
  * there; on failure cgroup_delete() cleans up. */

@@ -158,9 +158,30 @@ static int mkdir_parents(const struct hierarchy *h, struct error *e)
 	return 0;
 }
 
+/* All that will have to be made above the container's directories. */
+static int note_parents(struct cgroup *cg, struct error *e)
+{
+	cgroup_note *note = cg->note;
+
+	if (!note)
+		return 0;
+	cg->note = NULL;
+	for (size_t i = 0; i < cg->n; i++) {
+		struct hierarchy *h = &cg->h[i];
+		const char *up = h->path;
+
+		while (h->state == HIER_PLANNED && !str_eq(up, "/")) {
+			up = layout_parent(cg->arena, up);
+			if (access(hierarchy_dir(cg->arena, h, up), F_OK) == 0 || errno != ENOENT)
+				break;
+			h->top = up;
+		}
+	}
+	return note(cg->note_ctx, e);
+}
+
 int hierarchy_mkdir(struct cgroup *cg, struct hierarchy *h, struct error *e)
 {
-	(void)cg;
 	for (int tries = 0; tries < 10; tries++) {
 		if (mkdir(h->dir, 0755) == 0) {
 			set_mark(h->dir);
@@ -173,16 +194,29 @@ int hierarchy_mkdir(struct cgroup *cg, struct hierarchy *h, struct error *e)
 		}
 		if (errno != ENOENT)
 			return err_sys(e, errno, "make cgroup %s", h->dir);
-		if (mkdir_parents(h, e) < 0 && e->code != ENOENT)
+		h->state = HIER_PLANNED;
+		if (note_parents(cg, e) < 0 || (mkdir_parents(h, e) < 0 && e->code != ENOENT))
 			return -1;
 	}
 	return err_sys(e, ENOENT, "make cgroup %s", h->dir);
 }
 
+/* Fails while another container is below it; another error is asked about again. */
+static bool remove_parent(const char *path)
+{
+	for (int tries = 0; tries < 3; tries++) {
+		if (rmdir(path) == 0 || errno == ENOENT)
+			return true;
+		if (errno == EBUSY || errno == ENOTEMPTY)
+			break;
+	}
+	return false;
+}
+
 void hierarchy_remove_parents(const struct hierarchy *h)
 {
 	char path[PATH_MAX];
-	size_t mount = strlen(h->mount);
+	size_t mount = strlen(h->mount), ours = h->top ? mount + strlen(h->top) : PATH_MAX;
 	int n = snprintf(path, sizeof(path), "%s", h->dir);
 
 	if (n < 0 || (size_t)n >= sizeof(path))
@@ -193,8 +227,9 @@ void hierarchy_remove_parents(const struct hierarchy *h)
 		if (!slash || (size_t)(slash - path) <= mount)
 			return;
 		*slash = 0;
-		/* Fails while another container is below it. */
-		if (!cg_marked(path) || rmdir(path) < 0)
+		if (strlen(path) < ours && !cg_marked(path))
+			return;
+		if (!remove_parent(path))
 			return;
 	}
 }

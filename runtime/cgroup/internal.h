@@ -21,6 +21,7 @@ struct hierarchy {
 	const char *own;   /* the caller's cgroup, absolute, below the mount */
 	const char *path;  /* the container's, likewise */
 	const char *dir;   /* mount + path */
+	const char *top; /* the uppermost cgroup above it that was not there; NULL: none is known */
 	enum hierarchy_state state;
 	bool planned; /* cgroup_plan() did not find it out of reach */
 	bool missing; /* found again (cgroup_restore), and not there: to be deleted, not used */
@@ -48,6 +49,8 @@ struct cgroup {
 	const char *enable_dir;	    /* … and where; NULL when all went well */
 	struct cgroup_above *above; /* oom.c */
 	size_t above_len;
+	cgroup_note *note; /* NULL: none, or called already */
+	void *note_ctx;
 };
 
 /* layout.c: finding out what the host has. Text in, structure out; nothing is opened. */
@@ -86,7 +89,7 @@ bool cg_alone(const char *dir);
 bool cg_unit_is_ours(const struct cgroup *cg, const struct hierarchy *h);
 /* Whether some mrun made that directory: said by an extended attribute of it. */
 bool cg_marked(const char *dir);
-/* Removes the parents that some mrun made and that are empty now. */
+/* Removes the parents that some mrun made, by their mark or by H->top, and that are empty now. */
 void hierarchy_remove_parents(const struct hierarchy *h);
 
 /* apply.c: applies resources to the directories that exist. */

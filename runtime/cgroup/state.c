@@ -40,6 +40,8 @@ void cgroup_save(const struct cgroup *cg, struct json_out *o)
 		json_out_kstr(o, "own", h->own);
 		json_out_kstr(o, "path", h->path);
 		json_out_kstr(o, "state", state_names[h->state]);
+		if (h->top)
+			json_out_kstr(o, "top", h->top);
 		json_out_object_end(o);
 	}
 	json_out_array_end(o);
@@ -67,6 +69,12 @@ static bool is_clean(struct arena *a, const char *path)
 	return path && *path == '/' && str_eq(path_clean(a, path), path);
 }
 
+static bool is_above(struct arena *a, const char *top, const char *path)
+{
+	return is_clean(a, top) && !str_eq(top, "/") && str_has_prefix(path, top) &&
+	       path[strlen(top)] == '/';
+}
+
 static int restore_one(struct arena *a, const struct json_value *v, bool unit, struct hierarchy *h,
 		       struct error *e)
 {
@@ -81,6 +89,9 @@ static int restore_one(struct arena *a, const struct json_value *v, bool unit, s
 	    !is_clean(a, h->own) || state < 0)
 		return err_msg(e, "read the saved state: its cgroup is not understood");
 	h->state = (enum hierarchy_state)state;
+	h->top = json_get_str(v, "top");
+	if (h->top && !is_above(a, h->top, h->path))
+		return err_msg(e, "read the saved state: its cgroup is not understood");
 	h->v2 = !*h->controllers;
 	h->ctls = h->v2 ? 0 : ctls_parse(h->controllers, ",", false);
 	h->dir = arena_printf(a, "%s%s", h->mount, str_eq(h->path, "/") ? "" : h->path);

@@ -34,12 +34,27 @@ static int check_mount(const struct init_plan *p, const struct cgroup *cg, struc
 	return 0;
 }
 
+struct note {
+	struct cmd_context *c;
+	struct launched *l;
+};
+
+static int record_parents(void *ctx, struct error *e)
+{
+	const struct note *n = ctx;
+
+	return record_update_cgroup(n->c, &n->l->state, n->l->cgroup, e);
+}
+
 int launch_make_cgroup(struct cmd_context *c, const struct init_plan *p, struct launched *l,
 		       struct error *e)
 {
 	struct cgroup *cg = l->cgroup;
+	struct note note = { c, l };
 	int64_t uid;
 
+	if (!cgroup_needs_pid(cg))
+		cgroup_set_note(cg, record_parents, &note);
 	if (cgroup_create(cg, e) < 0 || (cgroup_needs_pid(cg) && check_mount(p, cg, e) < 0))
 		return -1;
 	uid = idmap_host_uid(&p->idmap, 0);
