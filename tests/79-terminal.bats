@@ -49,6 +49,24 @@ setup_file() {
 		    while waiting() != n:
 		        n = waiting()
 		        time.sleep(0.3)
+		def cooked():
+		    flags = termios.tcgetattr(slave)[3]
+		    return flags & termios.ICANON and flags & termios.ECHO
+		def until(condition):
+		    end = time.time() + 30
+		    while not condition():
+		        pump(0.05)
+		        if time.time() > end:
+		            sys.exit(f"never so; cooked {cooked()}, below {state(below())}, {out[-2000:]!r}")
+		def state(pid):
+		    return open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0]
+		def below(): # the shell's job
+		    return int(open(f"/proc/{p.pid}/task/{p.pid}/children").read().split()[0])
+		def forget(): # wait() is for what comes from now on
+		    global out
+		    while pump(0):
+		        pass
+		    out = b""
 		def ended(t=30):
 		    p.wait(t)
 		try:
@@ -171,6 +189,62 @@ signal("TERM")' "$MRUN" run --bundle b "$ID"
 	jq '.process.terminal = false' b/config.json >c && mv c b/config.json
 	"$MRUN" run -d --bundle b "$ID" </dev/null >log 2>&1
 	[ "$(timeout 20 "$MRUN" exec -t "$ID" sh -c 'trap "" HUP; sleep 500 & echo done' </dev/null)" = "done" ]
+}
+
+# A shell with job control, whose one job is COMMAND: it is stopped in each way, and goes on.
+job_control() { # COMMAND…
+	local script='
+wait("$ ")
+type("eval \"$JOB\"\r")
+wait("ready"); until(lambda: not cooked())
+job = below()
+for rows, name in (20, "STOP"), (30, "TSTP"), (31, "TTIN"):
+    forget()
+    os.kill(job, getattr(sig, "SIG" + name))
+    wait("Stopped"); until(lambda: state(job) == "T" and cooked())
+    size(rows, 90)
+    if name == "TTIN":
+        # In the background it is stopped again: it has no terminal there.
+        forget(); type("bg\r")
+        until(lambda: type("\r") or b"Stopped" in out and state(job) == "T" and cooked())
+    forget(); type("fg\r")
+    until(lambda: not cooked())
+    # The container has the keys again, and knows the size that nobody told mrun of.
+    forget(); type("k")
+    wait(f"key k of {rows} 90")
+    assert b"kk" not in out
+    assert below() == job and state(job) in "SR"
+forget(); type("q")
+wait("$ "); until(cooked)
+type("echo code $?\r"); wait("code 9"); type("exit\r")
+'
+	run on_pty "$script" env 'PS1=$ ' JOB="${*@Q}" bash --norc --noprofile --noediting -i
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output != *KILLED* ]]
+}
+
+KEYS='stty raw -echo; echo ready
+	while k=$(dd bs=1 count=1 2>/dev/null); do echo "key $k of $(stty size)"; [ "$k" != q ] || exit 9; done'
+
+@test "stopped and continued: the shell has its terminal meanwhile, mrun has it raw again and knows its size" {
+	need_root
+	sh_bundle "$KEYS"
+	job_control "$MRUN" run --bundle b "$ID"
+	jq '.process.args = ["sleep", "1000"] | .process.terminal = false' b/config.json >c && mv c b/config.json
+	"$MRUN" run -d --bundle b "$ID" </dev/null >log 2>&1
+	job_control "$MRUN" exec -t "$ID" sh -c "$KEYS"
+	"$MRUN" delete -f "$ID"
+	local dir=$TEST_HOME image user
+	image=$(hello_image)
+	user=(setpriv --reuid "$TEST_USER" --regid "$TEST_USER" --init-groups env -i -C "$dir" HOME="$dir" XDG_RUNTIME_DIR="$dir/run"
+		PATH="$PATH" MRUN_TEST_MARK="$T")
+	job_control "${user[@]}" "$MRUN" --rm -it --name "$ID" "$image" sh -c "$KEYS"
+	# Where no shell could continue it, it is not stopped.
+	"$MRUN" run -d --bundle b "$ID" </dev/null >log 2>&1
+	run -0 on_pty 'wait("ready"); signal("TSTP"); time.sleep(0.3)
+assert not cooked(); type("k"); wait("key k"); type("q")' "$MRUN" exec -t "$ID" sh -c "$KEYS"
+	[[ $output == *"restored True code 9" ]]
 }
 
 @test "size: before the program starts, from whichever stream is a terminal, and each change" {

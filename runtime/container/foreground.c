@@ -19,7 +19,8 @@
 static void passed_on(sigset_t *set)
 {
 	sigfillset(set);
-	/* Faults are ours; stopping and continuing the command in a shell stops mrun itself. */
+	/* Faults are ours; stopping and continuing the command in a shell stops mrun itself (with a
+	 * terminal: stops_terminal). */
 	sigdelset(set, SIGSEGV);
 	sigdelset(set, SIGBUS);
 	sigdelset(set, SIGFPE);
@@ -39,6 +40,14 @@ void foreground_block_signals(void)
 
 	passed_on(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* What stops and continues us has to be seen while the terminal is in another mode. */
+static void stops_terminal(sigset_t *set)
+{
+	sigaddset(set, SIGTSTP);
+	sigaddset(set, SIGCONT);
+	sigprocmask(SIG_BLOCK, set, NULL);
 }
 
 struct interrupts {
@@ -75,6 +84,12 @@ static void handle(int sig, pid_t pid, const struct foreground *f, struct interr
 {
 	if (sig == SIGWINCH && f->master >= 0) {
 		terminal_copy_size(f->master);
+		return;
+	}
+	if (sig == SIGTSTP)
+		terminal_stop();
+	if (sig == SIGTSTP || sig == SIGCONT) {
+		terminal_continue(f->master);
 		return;
 	}
 	if (sig == SIGPIPE || sig == SIGURG)
@@ -138,12 +153,14 @@ static int loop(int sigs, const sigset_t *set, pid_t pid, struct relay *r,
 				continue;
 			return err_sys(e, errno, "wait for the container");
 		}
-		if (relayed)
-			relay_move(r, p + 1, relayed);
-		if (f->notify && p[n - 1].revents)
-			notify_forward(f->notify);
-		if (n > 1 && !p[0].revents)
+		/* A signal comes first: after SIGCONT the terminal may not be ours, and not raw. */
+		if (n > 1 && !p[0].revents) {
+			if (relayed)
+				relay_move(r, p + 1, relayed);
+			if (f->notify && p[n - 1].revents)
+				notify_forward(f->notify);
 			continue;
+		}
 		sig = next_signal(sigs, set);
 		if (sig < 0) {
 			if (errno == EINTR || errno == EAGAIN)
@@ -176,6 +193,8 @@ int foreground_wait(pid_t pid, const struct foreground *f, struct error *e)
 	r.sink = f->sink;
 	r.sink_ctx = f->sink_ctx;
 	passed_on(&set);
+	if (f->master >= 0 && !f->quiet)
+		stops_terminal(&set);
 	if ((f->master >= 0 || f->quiet || f->notify) &&
 	    (sigs = signalfd(-1, &set, SFD_CLOEXEC)) < 0)
 		return err_sys(e, errno, "signalfd");

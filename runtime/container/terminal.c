@@ -15,7 +15,7 @@
 #include "oci/base/file.h"
 
 /* One terminal a program: what it was like, for the ways out that know nothing of the container. */
-static struct termios saved;
+static struct termios saved, raw;
 static int saved_fd = -1;
 
 void terminal_restore(void)
@@ -36,25 +36,43 @@ static void restore_and_die(int sig)
 int terminal_raw(int fd, bool keep_output, struct error *e)
 {
 	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS };
-	struct termios t;
-
 	if (!isatty(fd))
 		return 0;
 	if (tcgetattr(fd, &saved) < 0)
 		return err_sys(e, errno, "read the terminal's settings");
-	t = saved;
-	cfmakeraw(&t);
+	raw = saved;
+	cfmakeraw(&raw);
 	if (keep_output)
-		t.c_oflag |= OPOST;
+		raw.c_oflag |= OPOST;
 	if (saved_fd < 0) {
 		atexit(terminal_restore);
 		for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 			signal(faults[i], restore_and_die);
 	}
 	saved_fd = fd;
-	if (tcsetattr(fd, TCSANOW, &t) < 0)
+	if (tcsetattr(fd, TCSANOW, &raw) < 0)
 		return err_sys(e, errno, "make the terminal raw");
 	return 0;
+}
+
+void terminal_stop(void)
+{
+	sigset_t set;
+
+	if (saved_fd >= 0)
+		tcsetattr(saved_fd, TCSANOW, &saved);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTSTP);
+	raise(SIGTSTP);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+void terminal_continue(int master)
+{
+	if (saved_fd >= 0)
+		tcsetattr(saved_fd, TCSANOW, &raw);
+	terminal_copy_size(master);
 }
 
 bool terminal_size(struct winsize *ret)

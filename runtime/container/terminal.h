@@ -13,6 +13,13 @@
  * side). Not a terminal: nothing happens. */
 int terminal_raw(int fd, bool keep_output, struct error *e);
 void terminal_restore(void);
+/* SIGTSTP, which the caller blocks: stops the program, with the terminal as it was before. Returns
+ * when it goes on, or at once where nobody could continue it (an orphaned process group). */
+void terminal_stop(void);
+/* It goes on: whoever had the terminal meanwhile has left it in another mode, and a change of its
+ * size was not told. In the background this stops it again (SIGTTOU), as everybody who has a
+ * terminal raw. */
+void terminal_continue(int master);
 
 struct winsize;
 /* The window size of the caller's terminal, which one of the standard streams is; false: none is.
