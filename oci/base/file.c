@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "oci/base/str.h"
+
 #define MAX_PASSED_FDS 64
 #define LATER_MAX 512
 
@@ -263,6 +265,25 @@ struct dirent *dir_next(DIR *d, int *ret_errno)
 	} while (de && (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0));
 	*ret_errno = de ? 0 : errno;
 	return de;
+}
+
+int dir_list(struct arena *a, int dirfd, const char *path, const char *prefix, const char *what,
+	     struct strlist *ret, struct error *e)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), err;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *de;
+
+	if (d) {
+		while ((de = dir_next(d, &err)))
+			if (strncmp(de->d_name, prefix, strlen(prefix)) == 0)
+				strlist_add(a, ret, arena_strdup(a, de->d_name));
+		closedir(d);
+	} else {
+		err = errno;
+		fd_closep(&fd);
+	}
+	return err ? err_sys(e, err, "list %s", what) : 0;
 }
 
 /* A tree that is being removed. Who made it may have nested it a hundred thousand levels deep:

@@ -70,6 +70,10 @@ int file_mkdirs(int dirfd, const char *path, mode_t mode, struct error *e);
 /* The next entry but "." and ".."; NULL at the end, with *ret_errno 0, or where reading fails: what
  * cannot be read is not empty. */
 struct dirent *dir_next(DIR *d, int *ret_errno);
+/* Adds to RET the names that begin with PREFIX in the directory PATH below DIRFD; WHAT is for
+ * messages. */
+int dir_list(struct arena *a, int dirfd, const char *path, const char *prefix, const char *what,
+	     struct strlist *ret, struct error *e);
 /* Removes PATH below DIRFD and what is in it, never following a link nor crossing into another
  * file system. A missing path is fine. */
 int file_remove_tree(int dirfd, const char *path, struct error *e);

@@ -193,26 +193,10 @@ int store_remove(struct arena *a, struct store *s, const struct oci_index *x, st
 	return 0;
 }
 
-/* The names in a directory below the store; those that begin with a dot are left out. */
-static int list_dir(struct arena *a, const struct store *s, const char *path, struct strlist *ret,
-		    struct error *e)
+static int list(struct arena *a, const struct store *s, const char *path, struct strlist *ret,
+		struct error *e)
 {
-	int fd = openat(s->dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *d;
-	int err;
-
-	if (!dir) {
-		err_sys(e, errno, "list %s/%s", s->path, path);
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
-	while ((d = dir_next(dir, &err)))
-		if (d->d_name[0] != '.')
-			strlist_add(a, ret, arena_strdup(a, d->d_name));
-	closedir(dir);
-	return err ? err_sys(e, err, "list %s/%s", s->path, path) : 0;
+	return dir_list(a, s->dirfd, path, "", arena_printf(a, "%s/%s", s->path, path), ret, e);
 }
 
 static bool is_hex(const char *name)
@@ -226,7 +210,7 @@ static int sweep_rest(struct arena *a, struct store *s, struct error *e)
 {
 	struct strlist diffs = { 0 }, files = { 0 };
 
-	if (list_dir(a, s, "diffs", &diffs, e) < 0 || list_dir(a, s, ".", &files, e) < 0)
+	if (list(a, s, "diffs", &diffs, e) < 0 || list(a, s, ".", &files, e) < 0)
 		return -1;
 	for (size_t i = 0; i < diffs.n; i++) {
 		const char *name = diffs.items[i];
@@ -256,9 +240,9 @@ int store_sweep(struct arena *a, struct store *s, const struct oci_index *x, uin
 	*ret_freed = 0;
 	*ret_blobs = 0;
 	if (store_reachable(a, s, x, STORE_NO_DAMAGE, &needed, e) < 0 ||
-	    list_dir(a, s, "blobs/sha256", &blobs, e) < 0)
+	    list(a, s, "blobs/sha256", &blobs, e) < 0)
 		return -1;
-	staging_sweep(s);
+	staging_sweep(a, s);
 	for (size_t i = 0; i < blobs.n; i++) {
 		const char *hex = blobs.items[i];
 
@@ -333,7 +317,7 @@ int store_fsck(struct arena *a, struct store *s, store_report *report, void *arg
 	struct oci_index *x = store_index(a, s, e);
 
 	*ret = (struct store_fsck){ 0 };
-	if (!x || list_dir(a, s, "blobs/sha256", &blobs, e) < 0 ||
+	if (!x || list(a, s, "blobs/sha256", &blobs, e) < 0 ||
 	    store_reachable(a, s, x, STORE_UNREADABLE, &needed, e) < 0)
 		return -1;
 	for (size_t i = 0; i < x->manifests_len; i++) {

@@ -1,7 +1,6 @@
 /* See staging.h. */
 #include "oci/store/staging.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,8 +22,9 @@ void staging_end(struct staging *st)
 		return;
 	undo_pop(&st->undo);
 	/* What went wrong once may not the second time; else the next one removes it. */
-	if (file_remove_tree(st->store->dirfd, st->name, &ignored) < 0)
-		file_remove_tree(st->store->dirfd, st->name, &ignored);
+	for (int i = 0; i < 2; i++)
+		if (file_remove_tree(st->store->dirfd, st->name, &ignored) == 0)
+			break;
 	fd_closep(&st->fd);
 	*st = (struct staging)STAGING_NONE;
 }
@@ -34,29 +34,20 @@ static void undo(void *st)
 	staging_end(st);
 }
 
-void staging_sweep(struct store *s)
+void staging_sweep(struct arena *a, struct store *s)
 {
-	int fd = openat(s->dirfd, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *d;
+	struct strlist names = { 0 };
 	struct error ignored;
-	int err;
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (dir_list(a, s->dirfd, "tmp", "", "tmp", &names, &ignored) < 0)
 		return;
-	}
-	while ((d = dir_next(dir, &err))) {
-		_cleanup_fd_ int entry = -1;
+	for (size_t i = 0; i < names.n; i++) {
+		const char *name = arena_printf(a, "tmp/%s", names.items[i]);
+		_cleanup_fd_ int fd = openat(s->dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
-		if (d->d_name[0] == '.')
-			continue;
-		entry = openat(fd, d->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-		if (entry >= 0 && flock(entry, LOCK_EX | LOCK_NB) == 0)
-			file_remove_tree(fd, d->d_name, &ignored);
+		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+			file_remove_tree(s->dirfd, name, &ignored);
 	}
-	closedir(dir);
 }
 
 int staging_begin(struct arena *a, struct store *s, struct staging *ret, struct error *e)
@@ -71,7 +62,7 @@ int staging_begin(struct arena *a, struct store *s, struct staging *ret, struct 
 	/* Under the lock nobody sweeps between the mkdir and the flock. */
 	if (store_lock(s, e) < 0)
 		return -1;
-	staging_sweep(s);
+	staging_sweep(a, s);
 	if (mkdirat(s->dirfd, st.name, 0700) == 0) {
 		st.fd = openat(s->dirfd, st.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		r = st.fd < 0 || flock(st.fd, LOCK_EX | LOCK_NB) < 0
@@ -186,8 +177,7 @@ void staging_diff_put(struct arena *a, struct staging *st, const char *digest, c
 {
 	struct staging_diff *d = ARENA_NEW(a, struct staging_diff);
 
-	*d = (struct staging_diff){ arena_strdup(a, digest), arena_strdup(a, diff_id), size,
-				    st->diffs };
+	*d = (struct staging_diff){ digest, diff_id, size, st->diffs };
 	st->diffs = d;
 }
 

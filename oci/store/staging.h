@@ -42,7 +42,8 @@ int staging_put(struct arena *a, struct staging *st, const void *data, size_t le
 /* Whether D's blob is staged or in the store already (it is kept from being pruned then). */
 bool staging_has(struct arena *a, struct staging *st, const struct oci_descriptor *d);
 
-/* store_diff_get() and store_diff_put() for what comes into the store together with its blob. */
+/* store_diff_get() and store_diff_put() for what comes into the store together with its blob; the
+ * texts are kept. */
 bool staging_diff_get(struct arena *a, const struct staging *st, const char *digest,
 		      const char **ret_diff_id);
 void staging_diff_put(struct arena *a, struct staging *st, const char *digest, const char *diff_id,
@@ -59,6 +60,6 @@ int staging_commit(struct arena *a, struct staging *st, const struct staging_ent
 		   size_t n, struct error *e);
 
 /* Removes what crashed processes left in tmp/. The store's lock is held. */
-void staging_sweep(struct store *s);
+void staging_sweep(struct arena *a, struct store *s);
 
 #endif

@@ -103,7 +103,7 @@ static int prune(struct cmd_context *c, const struct prune_options *o, struct er
 		keep.items = ARENA_ARRAY(c->arena, 1, char *);
 	if (layers_prune(c->arena, o->all ? NULL : (const char *const *)keep.items, &cache, e) <
 		    0 ||
-	    network_prune(e) < 0)
+	    network_prune(c->arena, e) < 0)
 		return -1;
 	printf("Total reclaimed space: %s\n", format_size(c->arena, freed + cache));
 	return format_flush(e);

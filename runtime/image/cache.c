@@ -6,7 +6,6 @@
  */
 #include "runtime/image/cache.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -260,30 +259,11 @@ int cache_remove(struct arena *a, int fd, char **names, const struct idmap *m, s
 	return unpacker_run(a, json_out_finish(o, NULL), fd, NULL, 0, m, NULL, NULL, e);
 }
 
-int cache_list(struct arena *a, int fd, const char *prefix, struct strlist *ret, struct error *e)
-{
-	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *de;
-	int err;
-
-	if (!d) {
-		err_sys(e, errno, "read the cache directory");
-		fd_closep(&copy);
-		return -1;
-	}
-	while ((de = dir_next(d, &err)))
-		if (str_has_prefix(de->d_name, prefix))
-			strlist_add(a, ret, arena_strdup(a, de->d_name));
-	closedir(d);
-	return err ? err_sys(e, err, "read the cache directory") : 0;
-}
-
 int cache_clean(struct arena *a, int fd, const struct idmap *m, struct error *e)
 {
 	struct strlist stale = { 0 };
 
-	if (cache_list(a, fd, CACHE_TMP, &stale, e) < 0)
+	if (dir_list(a, fd, ".", CACHE_TMP, CACHE_WHAT, &stale, e) < 0)
 		return -1;
 	return cache_remove(a, fd, stale.items, m, e);
 }

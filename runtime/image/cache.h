@@ -10,7 +10,8 @@
 #include "runtime/init/idmap.h"
 
 #define CACHE_TMP "tmp-" /* being made, or removed */
-#define CACHE_HEX 20	 /* digits of a digest in a name: 127 names fit into one page of options */
+#define CACHE_WHAT "the cache directory"
+#define CACHE_HEX 20 /* digits of a digest in a name: 127 names fit into one page of options */
 
 enum cache_kind { CACHE_DIFF, CACHE_CHAIN, CACHE_FLAT, CACHE_ROOT };
 
@@ -55,7 +56,5 @@ int cache_remove(struct arena *a, int fd, char **names, const struct idmap *m, s
 int cache_clean(struct arena *a, int fd, const struct idmap *m, struct error *e);
 /* Reads an entry's meta: 1; 0 when it has none; -errno. */
 int cache_read_meta(int entry_fd, struct cache_meta *ret);
-/* The names in directory FD that start with PREFIX. */
-int cache_list(struct arena *a, int fd, const char *prefix, struct strlist *ret, struct error *e);
 
 #endif

@@ -101,7 +101,7 @@ static int prune_dir(struct arena *a, int fd, const struct idmap *m, const char 
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
 		struct strlist names = { 0 };
 
-		if (cache_list(a, fd, kinds[k], &names, e) < 0)
+		if (dir_list(a, fd, ".", kinds[k], CACHE_WHAT, &names, e) < 0)
 			return -1;
 		for (size_t i = 0; i < names.n; i++)
 			if (retire(a, fd, names.items[i], keep, bytes, e) < 0)
@@ -124,7 +124,7 @@ int layers_prune(struct arena *a, const char *const *keep_diff_ids, uint64_t *re
 		err_clear(e);
 		return 0;
 	}
-	if (cache_list(a, top, "u", &keys, e) < 0)
+	if (dir_list(a, top, ".", "u", CACHE_WHAT, &keys, e) < 0)
 		return -1;
 	for (size_t i = 0; i < keys.n; i++) {
 		_cleanup_fd_ int fd = -1;

@@ -274,6 +274,14 @@ static void remove_tmp(void *arg)
 	cache_remove(p->a, p->cache_fd, names.items, p->m, &ignored);
 }
 
+static int __attribute__((noinline)) made(struct plan *p, struct undo *undo, int r)
+{
+	undo_pop(undo);
+	if (r < 0)
+		remove_tmp(p);
+	return r;
+}
+
 static int sync_and_commit(struct plan *p, struct error *e)
 {
 	if (syncfs(p->cache_fd) < 0)
@@ -317,10 +325,7 @@ static int make_missing(struct plan *p, struct error *e)
 		r = unpack_missing(p, e);
 	if (r == 0)
 		r = sync_and_commit(p, e);
-	undo_pop(&undo);
-	if (r < 0)
-		remove_tmp(p);
-	return r;
+	return made(p, &undo, r);
 }
 
 /* Makes the empty layer whose root directory is like that of entry FROM. */
@@ -350,10 +355,7 @@ static int make_root(struct plan *p, const struct plan_layer *from, struct error
 	entry->meta.root_given = true;
 	if (r == 0)
 		r = cache_commit(p->a, p->cache_fd, CACHE_ROOT, entry, e);
-	undo_pop(&undo);
-	if (r < 0)
-		remove_tmp(p);
-	return r;
+	return made(p, &undo, r);
 }
 
 /* In an overlay the root directory is the topmost layer's. A layer that says nothing of it must
@@ -472,10 +474,7 @@ static int make_flat(struct plan *p, struct error *e)
 		r = err_sys(e, errno, "write the layers to the disk");
 	if (r == 0)
 		r = cache_commit(p->a, p->cache_fd, CACHE_FLAT, entry, e);
-	undo_pop(&undo);
-	if (r < 0)
-		remove_tmp(p);
-	return r;
+	return made(p, &undo, r);
 }
 
 static int ensure_flat(struct plan *p, struct layers *ret, struct error *e)
@@ -552,7 +551,7 @@ int layers_flatten(struct arena *a, int blobs_sha256_dirfd, const struct layer *
 	}
 	if (run_flat(&p, dirfd, ".", on_layer, e) < 0) {
 		/* Nothing half-unpacked stays. */
-		if (cache_list(a, dirfd, "", &names, &ignored) == 0)
+		if (dir_list(a, dirfd, ".", "", CACHE_WHAT, &names, &ignored) == 0)
 			cache_remove(a, dirfd, names.items, m, &ignored);
 		return -1;
 	}

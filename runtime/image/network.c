@@ -210,6 +210,13 @@ static int check_port(const struct port_mapping *p, struct error *e)
 	return 0;
 }
 
+static int __attribute__((noinline))
+find_program(struct network *n, const char *name, struct error *e)
+{
+	n->program = host_program(n->arena, name);
+	return n->program || errno == ENOENT ? 0 : err_sys(e, errno, "look for %s", name);
+}
+
 int network_check(struct network *n, struct error *e)
 {
 	if (n->mode != NETWORK_PASTA && n->mode != NETWORK_SLIRP)
@@ -218,16 +225,14 @@ int network_check(struct network *n, struct error *e)
 		if (check_port(&n->ports[i], e) < 0)
 			return -1;
 	if (n->mode == NETWORK_PASTA) {
-		n->program = host_program(n->arena, "pasta");
-		if (!n->program && errno != ENOENT)
-			return err_sys(e, errno, "look for pasta");
+		if (find_program(n, "pasta", e) < 0)
+			return -1;
 		if (!n->program)
 			n->mode = NETWORK_SLIRP;
 	}
 	if (n->mode == NETWORK_SLIRP) {
-		n->program = host_program(n->arena, "slirp4netns");
-		if (!n->program && errno != ENOENT)
-			return err_sys(e, errno, "look for slirp4netns");
+		if (find_program(n, "slirp4netns", e) < 0)
+			return -1;
 		if (!n->program) {
 			err_msg(e, "no network: neither pasta nor slirp4netns is installed");
 			return err_hint(e, "install the package passt");

@@ -55,16 +55,14 @@ int network_setup(void *ctx, pid_t pid, struct error *e);
 /* Ends the helper. For all modes, after all outcomes. */
 void network_end(struct network *n);
 /* Removes what runs that were killed left in /tmp. */
-int network_prune(struct error *e);
+int network_prune(struct arena *a, struct error *e);
 
 /* The two helpers (network_pasta.c, network_slirp.c). */
 int network_pasta_start(struct network *n, pid_t pid, struct error *e);
 int network_slirp_start(struct network *n, pid_t pid, struct error *e);
 /* Makes n->dir, to be removed again once the helper is ready; the path of FILE in it. */
-#define NETWORK_READY "ready"
-#define NETWORK_API "api"
 const char *network_make_dir(struct network *n, const char *file, struct error *e);
-void network_remove_dir(const struct network *n, const char *file);
+void network_remove_dir(const struct network *n);
 /* Starts ARGV with the descriptors KEEP (ended by -1) and no others, without an environment. */
 int network_spawn(struct network *n, char *const *argv, const int *keep, struct error *e);
 /* Waits until READY_FD has something to read or the helper gives up; what it said becomes E. */

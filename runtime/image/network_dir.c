@@ -26,42 +26,29 @@ const char *network_make_dir(struct network *n, const char *file, struct error *
 	return arena_printf(n->arena, "%s/%s", dir, file);
 }
 
-void network_remove_dir(const struct network *n, const char *file)
+void network_remove_dir(const struct network *n)
 {
+	struct error ignored;
+
 	/* What went wrong once may not the second time; else prune does it. */
-	for (int i = 0; i < 2; i++)
-		if ((unlink(file) == 0 || errno == ENOENT) && rmdir(n->dir) == 0)
-			return;
+	if (file_remove_tree(AT_FDCWD, n->dir, &ignored) < 0)
+		file_remove_tree(AT_FDCWD, n->dir, &ignored);
 }
 
-static void remove_stale(int place, const char *name)
+int network_prune(struct arena *a, struct error *e)
 {
-	static const char *const files[] = { NETWORK_READY, NETWORK_API };
-	_cleanup_fd_ int dir = openat(place, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct strlist names = { 0 };
 	struct stat st;
 
-	if (dir < 0 || fstat(dir, &st) < 0 || st.st_uid != geteuid() ||
-	    st.st_mtim.tv_sec > time(NULL) - STALE)
-		return;
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		unlinkat(dir, files[i], 0);
-	unlinkat(place, name, AT_REMOVEDIR);
-}
-
-int network_prune(struct error *e)
-{
-	int fd = open(PLACE, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *de;
-
-	if (!d) {
-		err_sys(e, errno, "look for what crashed runs left in " PLACE);
-		fd_closep(&fd);
+	if (dir_list(a, AT_FDCWD, PLACE "/.", PREFIX, PLACE, &names, e) < 0)
 		return e->code == ENOENT ? 0 : -1;
+	for (size_t i = 0; i < names.n; i++) {
+		const char *path = arena_printf(a, PLACE "/%s", names.items[i]);
+
+		if (lstat(path, &st) == 0 && st.st_uid == geteuid() &&
+		    st.st_mtim.tv_sec < time(NULL) - STALE &&
+		    file_remove_tree(AT_FDCWD, path, e) < 0)
+			return -1;
 	}
-	while ((de = dir_next(d, &err)))
-		if (str_has_prefix(de->d_name, PREFIX))
-			remove_stale(fd, de->d_name);
-	closedir(d);
-	return err ? err_sys(e, err, "look for what crashed runs left in " PLACE) : 0;
+	return 0;
 }

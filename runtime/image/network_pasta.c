@@ -84,10 +84,10 @@ static int start(struct network *n, pid_t pid, const char *fifo, struct error *e
 
 int network_pasta_start(struct network *n, pid_t pid, struct error *e)
 {
-	const char *fifo = network_make_dir(n, NETWORK_READY, e);
+	const char *fifo = network_make_dir(n, "ready", e);
 	int r = fifo ? start(n, pid, fifo, e) : -1;
 
 	if (fifo)
-		network_remove_dir(n, fifo);
+		network_remove_dir(n);
 	return r;
 }

@@ -100,7 +100,7 @@ static int start(struct network *n, pid_t pid, const char *api, struct error *e)
 
 int network_slirp_start(struct network *n, pid_t pid, struct error *e)
 {
-	const char *api = network_make_dir(n, NETWORK_API, e);
+	const char *api = network_make_dir(n, "api", e);
 	int r;
 
 	if (!api)
@@ -111,6 +111,6 @@ int network_slirp_start(struct network *n, pid_t pid, struct error *e)
 			r = forward(n->arena, api, &n->ports[i], j, e);
 	if (r < 0)
 		network_end(n);
-	network_remove_dir(n, api);
+	network_remove_dir(n);
 	return r;
 }

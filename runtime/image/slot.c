@@ -53,11 +53,12 @@ static int empty(int dirfd, const char *name)
 	return clean;
 }
 
-/* Makes a directory of the mapped root's. The caller is that user, or root. */
+/* Makes a directory of the mapped root's. The caller is that user, or root. One that is there may
+ * be of a run that was killed before it could give it away. */
 static int make_dir(int dirfd, const char *name, const struct idmap *m, struct error *e)
 {
-	if (mkdirat(dirfd, name, 0700) < 0)
-		return errno == EEXIST ? 0 : err_sys(e, errno, "make the directory %s", name);
+	if (mkdirat(dirfd, name, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "make the directory %s", name);
 	if (self_uid() == 0 && fchownat(dirfd, name, (uid_t)idmap_host_uid(m, 0),
 					(gid_t)idmap_host_gid(m, 0), AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, errno, "give %s to the container's root", name);
@@ -88,7 +89,8 @@ static bool is_kept(struct arena *a, int slot_fd)
 }
 
 /* u and w as a container needs them: there, and u empty. What the kernel keeps in w (one empty
- * directory that a later mount cleans) stays. */
+ * directory that a later mount cleans) stays. u is made last: where it is, all is there, and only
+ * its own owner may be wrong yet (copy_attributes). */
 static int prepare(struct arena *a, int slot_fd, const struct idmap *m, struct error *e)
 {
 	int r = empty(slot_fd, "u");
@@ -103,7 +105,9 @@ static int prepare(struct arena *a, int slot_fd, const struct idmap *m, struct e
 		return 0;
 	if (r != -ENOENT)
 		return err_sys(e, -r, "open the directory u");
-	return make_dir(slot_fd, "w", m, e) < 0 ? -1 : make_dir(slot_fd, "u", m, e);
+	return make_dir(slot_fd, ".", m, e) < 0 || make_dir(slot_fd, "w", m, e) < 0
+		       ? -1
+		       : make_dir(slot_fd, "u", m, e);
 }
 
 /* The root of the merged tree is u: it gets what the image's root directory has. */
@@ -149,11 +153,14 @@ static int write_keep(int slot_fd, const char *dir, struct error *e)
 static int try_slot(struct arena *a, int cache_fd, const char *name, const char *keep,
 		    const struct idmap *m, bool *busy, struct error *e)
 {
-	_cleanup_fd_ int fd = -1;
+	_cleanup_fd_ int fd =
+		openat(cache_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (make_dir(cache_fd, name, m, e) < 0)
-		return -1;
-	fd = openat(cache_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT) {
+		if (make_dir(cache_fd, "run", m, e) < 0 || make_dir(cache_fd, name, m, e) < 0)
+			return -1;
+		fd = openat(cache_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	}
 	if (fd < 0)
 		return err_sys(e, errno, "open %s", name);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -180,8 +187,6 @@ int slot_take(struct arena *a, int cache_fd, const char *top, const struct idmap
 	      const char *keep, struct slot *ret, struct error *e)
 {
 	*ret = (struct slot){ .fd = -1, .cache_fd = cache_fd };
-	if (make_dir(cache_fd, "run", m, e) < 0)
-		return -1;
 	for (unsigned i = 0; i < MAX_SLOTS; i++) {
 		char *name = arena_printf(a, "run/%u", i);
 		bool busy = false;
@@ -235,8 +240,9 @@ static int clear_once(struct arena *a, int fd, const struct idmap *m, bool kept)
 /* What went wrong once may not the second time; else whoever takes the slot next does it. */
 static void clear(struct arena *a, int fd, const struct idmap *m, bool kept)
 {
-	if (clear_once(a, fd, m, kept) < 0)
-		clear_once(a, fd, m, kept);
+	for (int i = 0; i < 2; i++)
+		if (clear_once(a, fd, m, kept) == 0)
+			break;
 }
 
 void slot_release(struct arena *a, struct slot *s, const struct idmap *m, enum slot_stays stays)
@@ -275,6 +281,7 @@ static int forget_once(struct arena *a, const char *path, const char *keep)
 
 void slot_forget(struct arena *a, const char *path, const char *keep)
 {
-	if (forget_once(a, path, keep) < 0)
-		forget_once(a, path, keep);
+	for (int i = 0; i < 2; i++)
+		if (forget_once(a, path, keep) == 0)
+			break;
 }

@@ -91,13 +91,10 @@ struct start {
 /* In the helper's place, as the helper would say it. */
 static _Noreturn void child_failed(int reply, const char *what)
 {
-	int err = errno, n;
-	char line[256];
+	int err = errno;
 
-	n = snprintf(line, sizeof(line), "{\"error\":\"start " PROGRAM ": %s: %s\",\"code\":%d}\n",
-		     what, err_text(err), err);
-	if (n > 0)
-		send(reply, line, (size_t)n, MSG_NOSIGNAL);
+	dprintf(reply, "{\"error\":\"start " PROGRAM ": %s: %s\",\"code\":%d}\n", what,
+		err_text(err), err);
 	_exit(125);
 }
 
@@ -109,6 +106,7 @@ static _Noreturn void run_child(const struct start *s)
 	char *argv[] = { (char *)(uintptr_t)PROGRAM, NULL };
 	int program, request, reply, null;
 	char byte;
+	bool ok;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		child_failed(s->reply, "set the parent-death signal");
@@ -132,25 +130,23 @@ static _Noreturn void run_child(const struct start *s)
 	program = fcntl(s->program, F_DUPFD_CLOEXEC, base);
 	request = fcntl(s->request, F_DUPFD_CLOEXEC, base);
 	reply = fcntl(s->reply, F_DUPFD_CLOEXEC, base);
-	if (null < 0 || program < 0 || request < 0 || reply < 0)
-		child_failed(s->reply, descriptors);
+	ok = null >= 0 && program >= 0 && request >= 0 && reply >= 0;
 	for (size_t i = 0; i < s->n; i++) {
 		s->moved[i] = fcntl(s->fds[i], F_DUPFD_CLOEXEC, base);
-		if (s->moved[i] < 0)
-			child_failed(s->reply, descriptors);
+		ok &= s->moved[i] >= 0;
 	}
-	if (dup2(null, 0) < 0 || dup2(null, 1) < 0)
-		child_failed(reply, descriptors);
+	if (!ok)
+		child_failed(s->reply, descriptors);
+	ok = dup2(null, 0) >= 0 && dup2(null, 1) >= 0 &&
 #ifndef __SANITIZE_ADDRESS__
-	/* The caller's terminal, which can be read and written. */
-	if (dup2(null, 2) < 0)
-		child_failed(reply, descriptors);
+	     /* The caller's terminal, which can be read and written. */
+	     dup2(null, 2) >= 0 &&
 #endif
-	if (dup2(request, REQUEST_FD) < 0 || dup2(reply, REPLY_FD) < 0)
-		child_failed(reply, descriptors);
+	     dup2(request, REQUEST_FD) >= 0 && dup2(reply, REPLY_FD) >= 0;
 	for (size_t i = 0; i < s->n; i++)
-		if (dup2(s->moved[i], UNPACKER_FIRST_FD + (int)i) < 0)
-			child_failed(reply, descriptors);
+		ok &= dup2(s->moved[i], UNPACKER_FIRST_FD + (int)i) >= 0;
+	if (!ok)
+		child_failed(reply, descriptors);
 	/* A descriptor of the caller's that is not close-on-exec is not the helper's business. */
 	syscall(SYS_close_range, base, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
 	syscall(SYS_execveat, program, "", argv, s->env, AT_EMPTY_PATH);
