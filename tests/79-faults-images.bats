@@ -177,7 +177,10 @@ detached_fails() {
 }
 detached_killed() {
 	local CACHE=/mrun/layers
-	sweep 1.2 'run -d, killed' --kill --codes 1,$CODES "$LOADED" "once $RUN" "${DETACHED[@]}" "${AFTER[@]}"
+	# A second slot, for while the first one's container is still being ended.
+	sweep 1.2 'run -d, killed' --kill --codes 1,$CODES "$LOADED" \
+		'once MRUN --network none -d --name NAME.2 -e PROBE=wait small:1' "once $RUN" \
+		'once MRUN delete --force NAME.2' "${DETACHED[@]}" "${AFTER[@]}"
 }
 
 @test "a detached run, wait and delete: one system call fails" { everybody detached_fails; }
@@ -209,4 +212,23 @@ remove_killed() {
 	}
 	run -0 hidden
 	[[ $output == *"/etc/subuid: permission denied: only your own id is mapped"* ]]
+}
+
+@test "a FIFO in a blob's place keeps nobody waiting" {
+	local image=$BATS_FILE_TMPDIR/image.tar blobs=$XDG_DATA_HOME/mrun/blobs/sha256 blob
+	"$MRUN" load -q "$image"
+	mkfifo "$XDG_DATA_HOME/mrun/tmp/fifo"
+	for blob in "$blobs"/*; do
+		rm "$blob"
+		mkfifo "$blob"
+		run timeout 10 "$MRUN" fsck
+		[ "$status" -eq 125 ]
+		run timeout 10 "$MRUN" --network none small:1
+		[ "$status" -eq 125 ]
+		# And is put right by loading the image again.
+		timeout 10 "$MRUN" load -q "$image"
+		timeout 10 "$MRUN" fsck
+		timeout 10 "$MRUN" --network none small:1
+		rm -r "$XDG_CACHE_HOME/mrun"
+	done
 }

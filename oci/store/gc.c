@@ -272,7 +272,8 @@ static void problem(struct checker *c, const char *line)
 
 static void check_blob(struct checker *c, const char *hex)
 {
-	_cleanup_fd_ int fd = openat(c->s->blobs, hex, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_fd_ int fd =
+		openat(c->s->blobs, hex, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct error e;
 	uint64_t size = 0;
 	const char *digest;

@@ -43,7 +43,8 @@ void staging_sweep(struct arena *a, struct store *s)
 		return;
 	for (size_t i = 0; i < names.n; i++) {
 		const char *name = arena_printf(a, "tmp/%s", names.items[i]);
-		_cleanup_fd_ int fd = openat(s->dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		_cleanup_fd_ int fd =
+			openat(s->dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
 			file_remove_tree(s->dirfd, name, &ignored);
@@ -102,7 +103,7 @@ int staging_create(struct staging *st, const char *name, struct error *e)
 int staging_adopt(struct arena *a, struct staging *st, int dirfd, const char *name,
 		  const struct oci_descriptor *d, struct error *e)
 {
-	_cleanup_fd_ int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_fd_ int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	const char *hex = digest_hex(d->digest);
 	struct stat s;
 

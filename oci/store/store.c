@@ -260,7 +260,8 @@ bool store_has_blob(const struct store *s, const struct oci_descriptor *d)
 
 int store_open_blob(const struct store *s, const struct oci_descriptor *d, struct error *e)
 {
-	_cleanup_fd_ int fd = openat(s->blobs, HEX_OF(d), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_fd_ int fd =
+		openat(s->blobs, HEX_OF(d), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
