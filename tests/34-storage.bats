@@ -221,6 +221,19 @@ looks_right() {
 	both layers
 }
 
+@test "a fuse-overlayfs that could not be told to end is not used" {
+	need_fuse
+	need_root
+	need strace
+	WHO=root
+	load_hello
+	run -125 with_fuse env MRUN_STORAGE_DRIVER=fuse-overlayfs timeout -s KILL 20 strace -f -qq -o /dev/null \
+		-e trace=signalfd4 -e inject=signalfd4:error=EMFILE "$MRUN" "$I" true
+	echo "$output"
+	[[ $output == *"signalfd: too many open files"* ]]
+	no_leftovers
+}
+
 @test "fuse-overlayfs ends with a killed mrun" {
 	need_fuse
 	WHO=user

@@ -147,12 +147,18 @@ static _Noreturn void hold(const struct holder *h)
 		err_sys(&e, errno, "clone fuse-overlayfs's mount");
 		goto failed;
 	}
+	/* Before mrun counts on us: without it we would never be told to end. */
+	signals.fd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (signals.fd < 0) {
+		err_sys(&e, errno, "signalfd");
+		goto failed;
+	}
 	if (fd_send(h->sock, "m", 1, &tree, 1, &e) < 0)
 		goto failed;
-	close(tree);
-	syscall(SYS_close_range, 0U, ~0U, 0U);
+	if (signals.fd > 0)
+		syscall(SYS_close_range, 0U, (unsigned)signals.fd - 1, 0U);
+	syscall(SYS_close_range, (unsigned)signals.fd + 1, ~0U, 0U);
 	/* Until mrun says so, or fuse-overlayfs itself ends. */
-	signals.fd = signalfd(-1, &set, SFD_CLOEXEC);
 	while (quiet_poll(&signals, 1) < 0 && errno == EINTR)
 		;
 	kill(fuse, SIGKILL);

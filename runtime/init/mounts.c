@@ -71,9 +71,11 @@ int mounts_refuse_link(int rootfd, const char *dest, struct error *e)
 {
 	char target[256];
 
-	if (is_place(dest) && readlinkat(rootfd, dest + 1, target, sizeof(target)) >= 0)
+	if (!is_place(dest))
+		return 0;
+	if (readlinkat(rootfd, dest + 1, target, sizeof(target)) >= 0)
 		return err_msg(e, "mount %s: it is a link in the image, not a directory", dest);
-	return 0;
+	return errno == EINVAL || errno == ENOENT ? 0 : err_sys(e, errno, "mount %s", dest);
 }
 
 int mounts_open_dir(int rootfd, const char *dest, bool *ret_made, struct error *e)
