@@ -34,6 +34,16 @@ teardown() {
 
 strace_allowed() { "$SWEEP" --errnos EIO --only 0:1:EIO "trace /bin/true" >/dev/null 2>&1; }
 
+# /tell says what a program has of what was asked for: a success with less would be another output. Not
+# what may be another way to the same (a device's node bound, /sys shown where no new one may be
+# mounted), nor HOME, which an image's unreadable /etc/passwd does not keep a program from.
+TELL='awk "!/ .dev.(null|zero|full|random|urandom|tty) / { print \$5, \$6 }" /proc/self/mountinfo | sort -u
+grep -E "^(Uid|Gid|Groups|Cap|NoNew|Seccomp:|Sig[IBC])" /proc/self/status
+cat /proc/self/limits /proc/self/cgroup /proc/self/uid_map /proc/self/gid_map \
+	/proc/sys/kernel/hostname /proc/sys/kernel/domainname
+pwd; umask; env | grep -Ev "MARK|HOME"; ls /proc/self/fd | wc -l; ls /proc | grep -v "^[0-9]"
+ls -ln /dev | sed -E "s/[A-Z][a-z]{2} +[0-9]+ [0-9:]{5}//"
+'
 # A bundle for whoever it is, in $B; its state and everything else that mrun writes lie below $D.
 make_bundle() { # PROGRAM AND ARGUMENTS AS JSON
 	B=$T/b.$WHO
@@ -41,10 +51,11 @@ make_bundle() { # PROGRAM AND ARGUMENTS AS JSON
 	rm -rf "$B" "$D"
 	mkdir -p "$D/run" "$D/cache" "$D/home"
 	chmod 700 "$D/run"
+	alpine_rootfs "$B/rootfs"
+	echo "$TELL" >"$B/rootfs/tell"
 	if [ "$WHO" = root ]; then
 		bundle "$B" ".process.args = $1"
 	else
-		alpine_rootfs "$B/rootfs"
 		chown -R "$TEST_USER:" "$B" "$D"
 		as_user "$MRUN" spec --rootless --bundle "$B"
 		jq ".process.terminal = false | .process.args = $1" "$B/config.json" >c
@@ -104,7 +115,7 @@ beside() { # HOW WHAT STEP…
 }
 into() {
 	make_bundle '["/bin/sleep", "1000"]'
-	beside "$1" exec "once $MRUN run -d $ID" "trace $MRUN exec $ID /bin/echo hello" \
+	beside "$1" exec "once $MRUN run -d $ID" "trace $MRUN exec $ID /bin/sh /tell" \
 		"end $MRUN delete --force $ID"
 }
 # As a pod's second container; its first process is made last, by the shim.
@@ -119,7 +130,7 @@ joined() {
 	) >pid
 	pid=$(cat pid)
 	cp "$B/config.json" "$B/first.json"
-	jq --arg p "/proc/$pid/ns/" '.process.args = ["/bin/echo", "hello"] |
+	jq --arg p "/proc/$pid/ns/" '.process.args = ["/bin/sh", "/tell"] |
 		.linux.namespaces |= map(select(.type == "pid" or .type == "user") |= . + {path: ($p + .type)}) |
 		del(.linux.uidMappings, .linux.gidMappings)' "$B/first.json" >c
 	cat c >"$B/config.json"
@@ -137,7 +148,7 @@ m_here() {
 }
 # More of what a configuration can ask for: limits, a filter, hooks, devices, a user, a nested cgroup.
 rich() {
-	make_bundle '["/bin/echo", "hello"]'
+	make_bundle '["/bin/sh", "/tell"]'
 	jq --arg id "$P" '.process.user = {uid: 1, gid: 1, additionalGids: [5]} | .process.oomScoreAdj = 500 |
 		.process.rlimits += [{type: "RLIMIT_CORE", soft: 0, hard: 0}] |
 		.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["ptrace"], action: "SCMP_ACT_ERRNO"}]} |

@@ -134,6 +134,8 @@ static int bind(const struct mount_plan *m, const char *source, int rootfd, stru
 	return attach(m, src, rootfd, e);
 }
 
+#define LOCKS (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+
 /* Without the flags NOT. A new procfs, sysfs or mqueue may be refused inside another container (the
  * kernel wants to see an unmasked one first): then what is there is shown, which needs no right. 1:
  * it is new, 0: that. */
@@ -158,6 +160,9 @@ static int mount_or_bind(const struct mount_plan *m, unsigned long not, const ch
 				b.bind = b.recursive = true;
 				b.source_fd = -1;
 				b.attr_clear = 0;
+				/* A new one has nothing below it: the host's cgroups are not to be
+				 * written to. */
+				b.rec_attr_set |= m->attr_set & LOCKS;
 				return bind(&b, there[i].path, rootfd, e);
 			}
 	err_sys(e, err, "mount %s (%s%s%s)", m->dest, m->fstype, data ? ", " : "",

@@ -154,12 +154,41 @@ static const char *judge(const struct session *s, const struct step *st, const s
 	return wrong;
 }
 
+/* The lines that only one of the two has. */
+static void compare_outputs(struct lines *ret, const char *expected, const char *got)
+{
+	struct lines a = { 0 }, b = { 0 };
+
+	lines_split(&a, expected);
+	lines_split(&b, got);
+	lines_sort(&a);
+	lines_sort(&b);
+	for (size_t i = 0; i < a.n; i++)
+		if (!lines_has(&b, a.items[i]))
+			lines_add(ret, "- %s", a.items[i]);
+	for (size_t i = 0; i < b.n; i++)
+		if (!lines_has(&a, b.items[i]))
+			lines_add(ret, "+ %s", b.items[i]);
+	lines_free(&a);
+	lines_free(&b);
+}
+
 static void show(const struct session *s, const struct step *st, const struct outcome *x,
 		 const char *wrong)
 {
 	char head[256], *text;
 
 	snprintf(head, sizeof(head), "%s: `%.150s` (exit code %d)", wrong, st->text, x->code);
+	if (x->code == st->code && st->out && strcmp(st->out, x->out) != 0) {
+		struct lines l = { 0 };
+
+		compare_outputs(&l, st->out, x->out);
+		problem(s, head, x->err);
+		for (size_t i = 0; i < l.n; i++)
+			printf("#     | stdout: %s\n", l.items[i]);
+		lines_free(&l);
+		return;
+	}
 	if (asprintf(&text, "%s%s%s", x->err, *x->out ? "stdout: " : "", x->out) < 0)
 		abort();
 	problem(s, head, text);
