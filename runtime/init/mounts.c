@@ -28,6 +28,18 @@ static uint64_t propagation_type(unsigned long ms)
 	return ms & ~(unsigned long)MS_REC;
 }
 
+static int attributes_failed(const struct mount_plan *m, const char *where, int code,
+			     struct error *e)
+{
+	err_sys(e, code, "set the options of mount %s%s", m->dest, where);
+	if (code == EPERM)
+		return err_hint(e,
+				"in a user namespace a mount of the host's stays as restricted as "
+				"it is there (ro, nosuid, nodev, noexec), and so do its access "
+				"times (noatime)");
+	return -1;
+}
+
 /* Flags of one mount, then of the tree. FD is the (attached or detached) mount. */
 static int set_attributes(const struct mount_plan *m, int fd, bool own, struct error *e)
 {
@@ -41,10 +53,10 @@ static int set_attributes(const struct mount_plan *m, int fd, bool own, struct e
 		attr.propagation = m->propagation;
 	if ((attr.attr_set || attr.attr_clr || attr.propagation) &&
 	    sys_mount_setattr(fd, "", AT_EMPTY_PATH, &attr) < 0)
-		return err_sys(e, errno, "set the options of mount %s", m->dest);
+		return attributes_failed(m, "", errno, e);
 	if ((rec.attr_set || rec.attr_clr || rec.propagation) &&
 	    sys_mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &rec) < 0)
-		return err_sys(e, errno, "set the options of mount %s and below", m->dest);
+		return attributes_failed(m, " and below", errno, e);
 	return 0;
 }
 

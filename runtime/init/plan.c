@@ -170,8 +170,14 @@ static int open_source(struct init_plan *p, struct mount_plan *m, size_t i, stru
 	m->source_fd = plan_open_tree(p, source, flags);
 	if (m->source_fd < 0 && !m->idmap && errno == EPERM)
 		return 0; /* no right to clone mounts here: the child tries by name */
-	if (m->source_fd < 0)
-		return err_sys(e, errno, "mounts[%zu]: open the source %s", i, source);
+	if (m->source_fd < 0) {
+		err_sys(e, errno, "mounts[%zu]: open the source %s", i, source);
+		if (e->code == EPERM)
+			return err_hint(e,
+					"an id-mapped mount needs CAP_SYS_ADMIN on the host: leave "
+					"out idmap and the mount's uidMappings and gidMappings");
+		return -1;
+	}
 	if (m->idmap)
 		return idmapped_apply(p->arena, m, p->new_userns ? &p->idmap : NULL, i, e);
 	return 0;
