@@ -430,7 +430,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' podman "${OWN[@]}" run --rm "${NONE[@]}" a
 		cp "$EXAMPLE"/* "$context/"
 		p load -q <"$archive" >/dev/null 2>&1
 		calls_begin
-		run -0 p build --isolation oci --no-cache "${NONE[@]}" -t multistage-hello-world "$context"
+		run -0 p --runtime mrun build --isolation oci --no-cache "${NONE[@]}" -t multistage-hello-world "$context"
 		grep -q '^create ' "$P/calls"
 		grep -q '^start ' "$P/calls"
 		grep -q '^delete ' "$P/calls"

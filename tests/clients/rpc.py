@@ -2,9 +2,11 @@
 """One gRPC call to containerd: the container runtime interface of Kubernetes, or its tasks service.
 
     rpc.py SOCKET [--namespace NAME] METHOD [JSON]
+    rpc.py SOCKET [--namespace NAME] -
 
 Prints the answer as JSON. Where the server says no, its message goes to standard error and the
-exit status is 1. There is no crictl in Debian, and no compiled interface definition: the messages
+exit status is 1. With - it makes the calls that it reads as lines, METHOD [JSON], and prints a line
+for each, a message as {"error": MESSAGE}: to load gRPC takes seconds in an emulated guest. There is no crictl in Debian, and no compiled interface definition: the messages
 below are the few fields that the tests use, with their numbers from the published api.proto and
 tasks.proto, and the wire format (varints and length-delimited fields) is written out here.
 """
@@ -191,25 +193,32 @@ def decode(message, data):
     return out
 
 
+def call(channel, metadata, method, request):
+    service, asked, answered = METHODS[method]
+    function = channel.unary_unary(service + method, request_serializer=lambda m: encode(asked, m),
+                                   response_deserializer=lambda m: decode(answered, m))
+    return function(request, metadata=metadata, timeout=60)
+
+
 def main():
     arguments, metadata = sys.argv[1:], []
     if "--namespace" in arguments:
         at = arguments.index("--namespace")
         metadata = [("containerd-namespace", arguments[at + 1])]
         del arguments[at:at + 2]
-    socket, method = arguments[:2]
-    request = json.loads(arguments[2]) if len(arguments) > 2 else {}
-    service, asked, answered = METHODS[method]
+    socket, *words = arguments
     # The name of the socket's path is no host name to send to the server.
     options = [("grpc.default_authority", "localhost"), ("grpc.enable_http_proxy", 0)]
     with grpc.insecure_channel("unix:" + socket, options=options) as channel:
-        call = channel.unary_unary(service + method, request_serializer=lambda m: encode(asked, m),
-                                   response_deserializer=lambda m: decode(answered, m))
-        try:
-            answer = call(request, metadata=metadata, timeout=60)
-        except grpc.RpcError as error:
-            sys.exit(f"rpc.py: {method}: {error.code().name}: {error.details()}")
-    print(json.dumps(answer))
+        for line in sys.stdin if words == ["-"] else [" ".join(words)]:
+            method, _, text = line.strip().partition(" ")
+            try:
+                print(json.dumps(call(channel, metadata, method, json.loads(text or "{}"))), flush=True)
+            except grpc.RpcError as error:
+                message = f"rpc.py: {method}: {error.code().name}: {error.details()}"
+                if words != ["-"]:
+                    sys.exit(message)
+                print(json.dumps({"error": message}), flush=True)
 
 
 main()
