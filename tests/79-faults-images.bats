@@ -198,6 +198,17 @@ remove_killed() {
 @test "rmi and prune: one system call fails" { everybody remove_fails; }
 @test "rmi and prune: killed at a system call" { everybody remove_killed; }
 
+kept_fails() {
+	mkdir "$H/out"
+	chown --reference="$H" "$H/out"
+	sweep 0.8 'tag, save, unpack' --errnos $ERRNOS --codes 125 --watch "$H/out" --wipe "$H/out" --wipe "$H/data" \
+		'before MRUN load -q HOME/image.tar' 'trace MRUN tag small:1 other:2' \
+		'trace MRUN save -o HOME/out/saved.tar small:1' 'trace MRUN unpack --rootless small:1 HOME/out/bundle' \
+		'after MRUN fsck'
+}
+
+@test "tag, save, unpack: one system call fails" { everybody kept_fails; }
+
 @test "an /etc/subuid that may not be read is the reason that is given" {
 	WHO=user
 	home_of

@@ -13,6 +13,7 @@
 
 #include "oci/base/file.h"
 #include "oci/base/str.h"
+#include "oci/base/undo.h"
 #include "oci/image/digest.h"
 #include "oci/image/name.h"
 #include "runtime/cmd/image_common.h"
@@ -259,14 +260,24 @@ static int pack(const struct saving *w, int out, struct error *e)
 	return r;
 }
 
+static void remove_file(void *path)
+{
+	unlink(path);
+}
+
 /* To FILE by way of a temporary file beside it; what is no regular file is written to as it is. */
 static int pack_to_file(const struct saving *w, const char *file, struct error *e)
 {
 	char *tmp = arena_printf(w->a, "%s.tmp%d", file, (int)getpid());
 	_cleanup_fd_ int fd = -1;
+	struct undo undo;
 	struct stat st;
+	int r;
 
-	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode)) {
+	if (stat(file, &st) < 0) {
+		if (errno != ENOENT)
+			return err_sys(e, errno, "stat %s", file);
+	} else if (!S_ISREG(st.st_mode)) {
 		if (S_ISDIR(st.st_mode))
 			return err_sys(e, EISDIR, "write %s", file);
 		fd = open(file, O_WRONLY | O_CLOEXEC | O_NOCTTY);
@@ -275,7 +286,10 @@ static int pack_to_file(const struct saving *w, const char *file, struct error *
 	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return err_sys(e, errno, "create %s", file);
-	if (pack(w, fd, e) < 0) {
+	undo_push(&undo, remove_file, tmp);
+	r = pack(w, fd, e);
+	undo_pop(&undo);
+	if (r < 0) {
 		unlink(tmp);
 		return err_wrap(e, "write %s", file);
 	}

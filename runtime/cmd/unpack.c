@@ -67,12 +67,16 @@ static int make_directories(struct bundle *b, struct error *e)
 	b->dir_fd = open(b->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (b->dir_fd < 0)
 		return err_sys(e, errno, "open the directory %s", b->dir);
-	if (!b->made_dir && fstat(b->dir_fd, &st) == 0 && (st.st_mode & S_IWOTH)) {
+	if (fstat(b->dir_fd, &st) < 0)
+		return err_sys(e, errno, "stat the directory %s", b->dir);
+	if (!b->made_dir && (st.st_mode & S_IWOTH)) {
 		err_msg(e, "%s: everybody may write to it, and change what is unpacked", b->dir);
 		return err_hint(e, "chmod o-w it, or give a directory that is not there yet");
 	}
 	if (faccessat(b->dir_fd, "config.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return err_msg(e, "%s has a config.json already", b->dir);
+	if (errno != ENOENT)
+		return err_sys(e, errno, "look for %s/config.json", b->dir);
 	b->made_rootfs = mkdirat(b->dir_fd, "rootfs", 0755) == 0;
 	if (!b->made_rootfs) {
 		err_sys(e, errno, "make the directory %s/rootfs", b->dir);

@@ -361,9 +361,12 @@ int state_peek(struct arena *a, const char *root, const char *id, struct contain
 	return open_one(a, root, id, LOCK_NONE, ret, e);
 }
 
+/* Tried again where memory is short: the others would wait for as long as we do. */
 void state_unlock(struct container *ct)
 {
-	flock(ct->dir_fd, LOCK_UN);
+	for (int i = 0; i < 2; i++)
+		if (flock(ct->dir_fd, LOCK_UN) == 0)
+			break;
 }
 
 int state_relock(struct container *ct, struct error *e)
@@ -385,7 +388,7 @@ void state_close(struct container *ct)
 	/* The container's first process has a copy of the descriptor until it executes its program,
 	 * and the lock belongs to all copies: given back, not just closed. */
 	if (ct->dir_fd >= 0)
-		flock(ct->dir_fd, LOCK_UN);
+		state_unlock(ct);
 	fd_closep(&ct->dir_fd);
 	ct->dir_fd = -1;
 }

@@ -2,6 +2,7 @@
 #include "oci/base/self.h"
 #include "runtime/image/run_ids.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -94,6 +95,8 @@ void run_ids_apply(const struct idmap *m, struct spec_options *s)
 	s->gid_mappings_len = m->gids_len;
 	s->gid5 = idmap_host_gid(m, 5) >= 0;
 	ping_range(m, s);
-	/* Inside another container /proc/sys is read-only, and a new procfs may not be had. */
-	s->default_sysctls = statvfs("/proc/sys", &v) == 0 && !(v.f_flag & ST_RDONLY);
+	/* Inside another container /proc/sys is read-only, and a new procfs may not be had. Where
+	 * that cannot be found out, setting them tells. */
+	s->default_sysctls =
+		statvfs("/proc/sys", &v) == 0 ? !(v.f_flag & ST_RDONLY) : errno != ENOENT;
 }
