@@ -10,7 +10,7 @@ bats_require_minimum_version 1.5.0
 load lib
 
 SWEEP=${SWEEP:-$BUILD/tests/sweep}
-BUDGET=${MRUN_SWEEP_SECONDS:-2}
+BUDGET=${MRUN_SWEEP_SECONDS:-1.5}
 SEED=${MRUN_SWEEP_SEED:-$RANDOM}
 
 setup_file() { user_make; }
@@ -32,7 +32,7 @@ teardown() {
 	lib_teardown
 }
 
-strace_allowed() { "$SWEEP" --errnos EIO --only 0:1:EIO "trace /bin/true" >/dev/null 2>&1; }
+strace_allowed() { $SWEEP --errnos EIO --only 0:1:EIO "trace /bin/true" >/dev/null 2>&1; }
 
 # /tell says what a program has of what was asked for: a success with less would be another output. Not
 # what may be another way to the same (a device's node bound, /sys shown where no new one may be
@@ -69,11 +69,11 @@ sweep() { # WHAT OPTION… STEP…
 	[ "${MRUN_SWEEP:-}" != full ] && [ "${ALL:-}" != 1 ] || amount=()
 	[ "$WHO" = root ] || who=(--user "$TEST_UID:$TEST_GID")
 	# shellcheck disable=SC2086 # options of whoever calls
-	"$SWEEP" --name "$what as $WHO" "${who[@]}" "${amount[@]}" --dir "$B" --env "PATH=$PATH" \
+	$SWEEP --name "$what as $WHO" "${who[@]}" "${amount[@]}" --dir "$B" --env "PATH=$PATH" \
 		--env "HOME=$D/home" --env "XDG_RUNTIME_DIR=$D/run" --env "XDG_CACHE_HOME=$D/cache" \
 		--env "MRUN_TEST_MARK=$T" --cgroups "$P" --watch "$D" --watch "$B" --codes 1,125,255 ${MRUN_SWEEP_OPTIONS:-} "$@"
 }
-faults() { sweep "$1" --errnos ENOMEM,EIO,EPERM,EMFILE "${@:2}"; }
+faults() { sweep "$1" --errnos "${ERRNOS:-ENOMEM,EIO,EPERM,EMFILE}" "${@:2}"; }
 kills() { sweep "$1, killed" --kill "${@:2}" "after $MRUN list" "after $MRUN delete --force $ID"; }
 
 # Also the user's where root's has failed: both show what there is to mend.
@@ -109,7 +109,7 @@ beside() { # HOW WHAT STEP…
 		what="$what, killed"
 		how=--kill
 	else
-		how=--errnos=ENOMEM,EIO,EPERM,EMFILE
+		how=--errnos=${ERRNOS:-ENOMEM,EIO,EPERM,EMFILE}
 	fi
 	sweep "$what" "$how" "$@" "after $MRUN kill $ID 0"
 }
@@ -166,11 +166,47 @@ rich() {
 	cat c >"$B/config.json"
 	"$1" "run, much asked" "trace $MRUN run $ID"
 }
+# A terminal, whose master the first process makes; all that the program says goes through it. (EIO is
+# what a terminal says at its end.)
+terminal() {
+	make_bundle '["/bin/sh", "/tell"]'
+	jq '.process.terminal = true' "$B/config.json" >c
+	cat c >"$B/config.json"
+	ERRNOS=ENOMEM,EPERM,EMFILE "$1" "run with a terminal" --told "trace $MRUN run $ID"
+}
+# The other layout of cgroups, in a mount namespace of our own.
+unified() {
+	need_root
+	WHO=root
+	make_bundle '["/bin/sh", "/tell"]'
+	jq --arg id "$P" '.linux.cgroupsPath = ("/" + $id + ".above/" + $id)' "$B/config.json" >c
+	cat c >"$B/config.json"
+	local SWEEP_REAL=$SWEEP
+	SWEEP=$T/unified
+	cat >"$SWEEP" <<-END
+		#!/bin/sh
+		umount -l /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec "$SWEEP_REAL" "\$@"
+	END
+	chmod 755 "$SWEEP"
+	SWEEP="unshare -m $SWEEP" "$1" "run, cgroup v2" "trace $MRUN run $ID"
+}
+# Whatever happens, the container can be resumed.
+paused() {
+	need_root
+	make_bundle '["/bin/sleep", "1000"]'
+	printf '#!/bin/sh\n%s resume %s 2>/dev/null\nexit 0\n' "$MRUN" "$ID" >"$T/resume"
+	chmod 755 "$T/resume"
+	beside "$1" "pause, resume" "once $MRUN run -d $ID" "trace $MRUN pause $ID" "trace $MRUN resume $ID" \
+		"after $T/resume" "after $MRUN exec $ID /bin/true" "end $MRUN delete --force $ID"
+}
 # They change nothing, and do not show less than there is.
 looks() {
 	make_bundle '["/bin/sleep", "1000"]'
-	beside "$1" "list, state, pause" "once $MRUN run -d $ID" "trace $MRUN list -q" "trace $MRUN state $ID" \
+	beside "$1" "list, state" "once $MRUN run -d $ID" "trace $MRUN list -q" "trace $MRUN state $ID" \
 		"trace $MRUN delete --regex none" "end $MRUN delete --force $ID"
+	# EPERM: a process that is another's.
+	ERRNOS=ENOMEM,EIO,EMFILE beside "$1" ps "once $MRUN run -d $ID" "trace $MRUN ps --format json $ID" \
+		"end $MRUN delete --force $ID"
 }
 
 @test "run: a call that fails is success or one error, and nothing is left" { both_all foreground faults; }
@@ -185,6 +221,12 @@ looks() {
 @test "run in another's pid namespace: killed at a call, delete --force removes what is left" { both_all joined kills; }
 @test "run with hooks, a filter, limits: a call that fails is success or one error" { both_all rich faults; }
 @test "run with hooks, a filter, limits: killed at a call, delete --force removes what is left" { both_all rich kills; }
+@test "run with a terminal: a call that fails is success or one error" { both_all terminal faults; }
+@test "run with a terminal: killed at a call, delete --force removes what is left" { both_all terminal kills; }
+@test "run on cgroup v2: a call that fails is success or one error" { unified faults; }
+@test "run on cgroup v2: killed at a call, delete --force removes what is left" { unified kills; }
+@test "pause, resume: a call that fails is success or one error, and the container can go on" { WHO=root paused faults; }
+@test "pause, resume: killed at a call, the container can go on" { WHO=root paused kills; }
 # Few calls, and what happens to a container when they fail is mrun's to find out: always all of them.
 in_shim() { ALL=1 MRUN_SWEEP_OPTIONS="--of shim" both_all "$@"; }
 @test "exec: whatever fails in the shim ends it" {
@@ -196,7 +238,7 @@ in_shim() { ALL=1 MRUN_SWEEP_OPTIONS="--of shim" both_all "$@"; }
 	in_shim joined kills
 }
 
-@test "list, state, delete --regex: a call that fails is an error, and not less shown" { both_all looks faults; }
+@test "list, state, ps, delete --regex: a call that fails is an error, and not less shown" { both_all looks faults; }
 
 @test "what cannot be looked at is not missing" {
 	need strace
@@ -222,4 +264,15 @@ in_shim() { ALL=1 MRUN_SWEEP_OPTIONS="--of shim" both_all "$@"; }
 	failing getdents64 delete --regex .
 	[ "$("$MRUN" state "$ID" | jq -r .status)" = running ]
 	"$MRUN" delete --force "$ID"
+}
+
+@test "output that could not be passed on is told, and the exit code is the program's" {
+	WHO=root
+	[ "$(id -u)" -eq 0 ] || WHO=user
+	make_bundle '["/bin/sh", "-c", "echo hello; exit 3"]'
+	jq '.process.terminal = true' "$B/config.json" >c
+	cat c >"$B/config.json"
+	lose() { (cd "$B" && XDG_RUNTIME_DIR=$D/run m_here run "$ID" </dev/null >/dev/full 2>"$T/err"); }
+	run -3 lose
+	[ "$(cat "$T/err")" = "mrun: warning: write to stdout: no space left on device" ]
 }

@@ -64,6 +64,12 @@ static void add(struct arena *a, struct pids *l, pid_t pid)
 	l->items[l->n++] = pid;
 }
 
+/* Of one that has ended, or that is not ours to look at, there is none. */
+static bool is_none(int errnum)
+{
+	return errnum == ENOENT || errnum == ESRCH || errnum == EACCES || errnum == EPERM;
+}
+
 static int pid_namespace(const char *pid)
 {
 	char path[64];
@@ -72,23 +78,29 @@ static int pid_namespace(const char *pid)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* Whether namespace FD (which is consumed) is WANTED or lies below it. */
-static bool is_inside(int fd, const struct stat *wanted)
+/* Whether namespace FD (which is consumed) is WANTED or lies below it. -1 with errno. */
+static int is_inside(int fd, const struct stat *wanted)
 {
 	bool found = false;
 	struct stat st;
+	int failed = 0;
+
+	if (fd < 0)
+		return is_none(errno) ? 0 : -1;
 
 	for (int depth = 0; fd >= 0 && depth < NAMESPACE_DEPTH; depth++) {
 		int parent;
 
-		found = fstat(fd, &st) == 0 && st.st_ino == wanted->st_ino &&
-			st.st_dev == wanted->st_dev;
-		parent = found ? -1 : ioctl(fd, NS_GET_PARENT);
+		if (fstat(fd, &st) < 0)
+			failed = errno;
+		found = !failed && st.st_ino == wanted->st_ino && st.st_dev == wanted->st_dev;
+		parent = found || failed ? -1 : ioctl(fd, NS_GET_PARENT);
 		close(fd);
 		fd = parent;
 	}
 	fd_closep(&fd);
-	return found;
+	errno = failed;
+	return failed ? -1 : found;
 }
 
 static int pids_by_namespace(struct arena *a, const struct container *ct, struct pids *l,
@@ -97,6 +109,7 @@ static int pids_by_namespace(struct arena *a, const struct container *ct, struct
 	_cleanup_fd_ int init = pid_namespace(arena_printf(a, "%d", (int)ct->pid));
 	struct stat wanted;
 	struct dirent *de;
+	int inside = 0;
 	DIR *d;
 
 	if (init < 0 || fstat(init, &wanted) < 0)
@@ -104,15 +117,20 @@ static int pids_by_namespace(struct arena *a, const struct container *ct, struct
 	d = opendir("/proc");
 	if (!d)
 		return err_sys(e, errno, "open /proc");
-	while ((de = readdir(d))) {
+	while (inside >= 0 && (errno = 0, de = readdir(d))) {
 		uint64_t pid;
 
-		if (str_to_u64(de->d_name, INT32_MAX, &pid) &&
-		    is_inside(pid_namespace(de->d_name), &wanted))
+		if (!str_to_u64(de->d_name, INT32_MAX, &pid))
+			continue;
+		inside = is_inside(pid_namespace(de->d_name), &wanted);
+		if (inside > 0)
 			add(a, l, (pid_t)pid);
 	}
+	if (errno)
+		err_sys(e, errno, "look for the processes of container %s", ct->id);
+	inside = errno ? -1 : 0;
 	closedir(d);
-	return 0;
+	return inside;
 }
 
 static int find_pids(struct arena *a, const struct container *ct, struct pids *l, struct error *e)

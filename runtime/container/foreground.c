@@ -123,8 +123,10 @@ static void deliver_rest(int sigs, const sigset_t *set, struct relay *r)
 		struct pollfd p[2] = { { sigs, POLLIN, 0 }, { r->out_fd, POLLOUT, 0 } };
 		int sig;
 
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		if (poll(p, 2, -1) < 0 && errno != EINTR) {
+			r->lost = errno;
 			return;
+		}
 		if (p[1].revents)
 			relay_write(r);
 		sig = p[0].revents ? next_signal(sigs, set) : 0;
@@ -199,6 +201,8 @@ int foreground_wait(pid_t pid, const struct foreground *f, struct error *e)
 	    (sigs = signalfd(-1, &set, SFD_CLOEXEC)) < 0)
 		return err_sys(e, errno, "signalfd");
 	code = loop(sigs, &set, pid, f->master >= 0 ? &r : NULL, f, e);
+	if (r.lost)
+		fprintf(stderr, "mrun: warning: write to stdout: %s\n", err_text(r.lost));
 	relay_close(&r);
 	return code;
 }

@@ -114,6 +114,7 @@ void relay_init(struct relay *r, int master, bool use_stdin)
 	r->stdin_open = r->master_open = true;
 	r->sink = NULL;
 	r->sink_ctx = NULL;
+	r->lost = 0;
 	r->in.start = r->in.len = r->out.start = r->out.len = 0;
 }
 
@@ -135,10 +136,20 @@ int relay_poll(struct relay *r, struct pollfd *p)
 	return n;
 }
 
+/* Output is lost for what errno says, unless that is GONE: the other side has left. */
+static void note_lost(struct relay *r, int gone)
+{
+	if (!r->lost && errno != gone && errno != EAGAIN)
+		r->lost = errno;
+}
+
+/* False at the end and on error (errno 0: the end). */
 static bool fill(struct relay_buffer *b, int fd)
 {
 	ssize_t n = read(fd, b->data, sizeof(b->data));
 
+	if (n == 0)
+		errno = 0;
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return true;
 	b->start = 0;
@@ -172,7 +183,8 @@ static void to_sink(struct relay *r)
 
 void relay_write(struct relay *r)
 {
-	drain(&r->out, r->out_fd);
+	if (!drain(&r->out, r->out_fd))
+		note_lost(r, EPIPE);
 }
 
 void relay_move(struct relay *r, const struct pollfd *p, int n)
@@ -196,8 +208,10 @@ void relay_move(struct relay *r, const struct pollfd *p, int n)
 			if (p[i].revents & POLLOUT)
 				drain(&r->in, r->master);
 			if (p[i].revents & (POLLIN | POLLHUP | POLLERR) && r->out.len == 0 &&
-			    !fill(&r->out, r->master))
+			    !fill(&r->out, r->master)) {
+				note_lost(r, EIO);
 				r->master_open = false;
+			}
 			to_sink(r);
 		}
 	}
@@ -210,6 +224,8 @@ bool relay_rest(struct relay *r)
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0)
+			note_lost(r, EIO);
 		/* Others may keep it open: what is not there now is not waited for. */
 		r->master_open = n > 0;
 		r->out.start = 0;

@@ -42,6 +42,7 @@ struct relay {
 	/* Takes what comes from MASTER in place of stdout; NULL: stdout. Never blocks for long. */
 	void (*sink)(void *ctx, const char *data, size_t len);
 	void *sink_ctx;
+	int lost; /* why some of the output could not be passed on, an errno; 0: all was */
 	struct relay_buffer in, out;
 };
 struct pollfd;

@@ -84,25 +84,16 @@ static void parse_user(const char *text)
 void options_parse(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "name", 1, 0, 'n' },
-		{ "errnos", 1, 0, 'e' },
-		{ "kill", 0, 0, 'k' },
-		{ "codes", 1, 0, 'c' },
-		{ "user", 1, 0, 'u' },
-		{ "env", 1, 0, 'E' },
-		{ "dir", 1, 0, 'd' },
-		{ "watch", 1, 0, 'w' },
-		{ "either", 0, 0, 'x' },
-		{ "wipe", 1, 0, 'W' },
-		{ "cgroups", 1, 0, 'g' },
-		{ "bound", 1, 0, 'B' },
-		{ "budget", 1, 0, 'b' },
-		{ "seed", 1, 0, 's' },
-		{ "only", 1, 0, 'o' },
-		{ "messages", 0, 0, 'm' },
-		{ "max", 1, 0, 'M' },
-		{ "of", 1, 0, 'O' },
-		{ 0 },
+		{ "name", 1, 0, 'n' },	  { "errnos", 1, 0, 'e' },
+		{ "kill", 0, 0, 'k' },	  { "codes", 1, 0, 'c' },
+		{ "user", 1, 0, 'u' },	  { "env", 1, 0, 'E' },
+		{ "dir", 1, 0, 'd' },	  { "watch", 1, 0, 'w' },
+		{ "either", 0, 0, 'x' },  { "wipe", 1, 0, 'W' },
+		{ "cgroups", 1, 0, 'g' }, { "bound", 1, 0, 'B' },
+		{ "budget", 1, 0, 'b' },  { "seed", 1, 0, 's' },
+		{ "only", 1, 0, 'o' },	  { "messages", 0, 0, 'm' },
+		{ "max", 1, 0, 'M' },	  { "of", 1, 0, 'O' },
+		{ "told", 0, 0, 't' },	  { 0 },
 	};
 	int opt;
 
@@ -152,6 +143,9 @@ void options_parse(int argc, char **argv)
 			break;
 		case 'o':
 			parse_only(optarg);
+			break;
+		case 't':
+			o.told = true;
 			break;
 		case 'O':
 			o.of = optarg;

@@ -29,7 +29,7 @@ struct options {
 	gid_t gid;
 	struct lines env, watch, wipe;
 	const char *dir;
-	bool either, messages;
+	bool either, messages, told;
 	double bound, budget;
 	size_t max; /* problems */
 	unsigned seed;

@@ -64,6 +64,24 @@ void lines_split(struct lines *l, const char *text)
 	}
 }
 
+void lines_compare(struct lines *ret, const char *expected, const char *got)
+{
+	struct lines a = { 0 }, b = { 0 };
+
+	lines_split(&a, expected);
+	lines_split(&b, got);
+	lines_sort(&a);
+	lines_sort(&b);
+	for (size_t i = 0; i < a.n; i++)
+		if (!lines_has(&b, a.items[i]))
+			lines_add(ret, "- %s", a.items[i]);
+	for (size_t i = 0; i < b.n; i++)
+		if (!lines_has(&a, b.items[i]))
+			lines_add(ret, "+ %s", b.items[i]);
+	lines_free(&a);
+	lines_free(&b);
+}
+
 /* nftw(3) has no argument for its function. */
 static struct lines *found;
 

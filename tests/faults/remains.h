@@ -17,6 +17,8 @@ void lines_sort(struct lines *l);
 bool lines_has(const struct lines *l, const char *line);
 /* Splits TEXT at its newlines. */
 void lines_split(struct lines *l, const char *text);
+/* The lines that only one of the two texts has, after "- " or "+ ". */
+void lines_compare(struct lines *ret, const char *expected, const char *got);
 
 /* Everything below DIR: type, size of a file, path. */
 void remains_files(struct lines *l, const char *dir);
