@@ -53,8 +53,7 @@ static struct {
 
 static struct lines problems, messages;
 
-/* --- one trial ----------------------------------------------------------------------------------
- */
+/* --- one trial --- */
 
 static void explain_trial(const struct session *s)
 {
@@ -252,14 +251,30 @@ static void run_traced(struct session *s, bool first)
 	}
 }
 
-/* --- what is left
- * ---------------------------------------------------------------------------------- */
+/* --- what is left --- */
 
 static void files_now(struct lines *l)
 {
 	for (size_t i = 0; i < o.watch.n; i++)
 		remains_files(l, o.watch.items[i]);
 	lines_sort(l);
+}
+
+/* Without a mount namespace of our own others' are seen, too: those of what is watched are ours. */
+static void mounts_now(struct lines *l)
+{
+	struct lines all = { 0 };
+
+	remains_mounts(&all);
+	for (size_t i = 0; i < all.n; i++) {
+		bool ours = geteuid() == 0;
+
+		for (size_t k = 0; k < o.watch.n && !ours; k++)
+			ours = strstr(all.items[i], o.watch.items[k]) != NULL;
+		if (ours)
+			lines_add(l, "%s", all.items[i]);
+	}
+	lines_free(&all);
 }
 
 static void differences(struct lines *ret, const char *what, const struct lines *a,
@@ -288,7 +303,7 @@ static void look(struct session *s, struct lines *ret)
 	remains_processes(&now_there);
 	differences(ret, "process", &now_there, &base.processes, NULL);
 	lines_free(&now_there);
-	remains_mounts(&now_there);
+	mounts_now(&now_there);
 	differences(ret, "mount", &now_there, &base.mounts, NULL);
 	lines_free(&now_there);
 	if (o.cgroups)
@@ -386,8 +401,7 @@ static bool trial(const struct fault *f)
 	return s.done && !s.unfit;
 }
 
-/* --- all of them --------------------------------------------------------------------------------
- */
+/* --- all of them --- */
 
 static bool first_run(void)
 {
@@ -402,7 +416,7 @@ static bool first_run(void)
 		return false;
 	session_serve(&s);
 	remains_processes(&base.processes);
-	remains_mounts(&base.mounts);
+	mounts_now(&base.mounts);
 	if (o.cgroups)
 		remains_cgroups(&base.cgroups, o.cgroups);
 	files_now(&base.files_before);
@@ -504,14 +518,9 @@ static void shuffle(struct fault *f, size_t n)
 	}
 }
 
-static int compare_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void list_messages(void)
 {
-	qsort(messages.items, messages.n, sizeof(*messages.items), compare_text);
+	lines_sort(&messages);
 	for (size_t i = 0; i < messages.n;) {
 		size_t k = i;
 
