@@ -325,6 +325,24 @@ sh_bundle() { # SCRIPT [JQ]
 	as_user "$MRUN" delete "$ID"
 }
 
+@test "rootless: where no new /sys may be mounted, nothing below the host's can be written to" {
+	mkdir "$TEST_HOME/sys"
+	alpine_rootfs "$TEST_HOME/sys/rootfs"
+	chown -R "$TEST_USER:" "$TEST_HOME/sys"
+	as_user sh -c "cd sys && '$MRUN' spec --rootless"
+	# The network namespace is the caller's: the kernel refuses a new one.
+	jq '.process.terminal = false | .process.args = ["/bin/sh", "-c", "grep -E \"^([^ ]+ ){4}/sys\" /proc/self/mountinfo"] |
+		.mounts |= [.[] | select(.destination | startswith("/sys") | not)] +
+			[{destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", "ro"]}]' \
+		"$TEST_HOME/sys/config.json" >c && cat c >"$TEST_HOME/sys/config.json"
+	run -0 as_user "$MRUN" run --bundle sys "$ID"
+	[ "${#lines[@]}" -ge 2 ] # /sys and what the host has there, its cgroups
+	for line in "${lines[@]}"; do
+		echo "$line"
+		[[ $line == *" ro,nosuid,nodev,noexec,"* ]]
+	done
+}
+
 @test "rootless on cgroup v2 without a cgroup of its own: it runs, and the hierarchy is not to be written to" {
 	need_root
 	mkdir "$TEST_HOME/v2"

@@ -239,8 +239,8 @@ static void run_traced(struct session *s, bool first)
 			continue;
 		}
 		wrong = judge(s, st, &x);
-		if (!wrong && now() - began > 4)
-			wrong = "takes longer than 4 s";
+		if (!wrong && now() - began > o.bound / 2)
+			wrong = "takes long";
 		if (wrong)
 			show(s, st, &x, wrong);
 		stop = x.hung || x.code != st->code;
