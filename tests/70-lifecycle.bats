@@ -104,7 +104,9 @@ sh_bundle() { # SCRIPT [JQ]
 		run -1 "$MRUN" run --bundle b "$name"
 		[[ $output == *"container id"* ]]
 	done
-	run -0 "$MRUN" run --bundle b "A_b+c-1.2"
+	for name in A_b+c-1.2 a,b -a _ ... "$(printf 'x%.0s' {1..255})"; do
+		run -0 "$MRUN" run --bundle b -- "$name"
+	done
 	sh_bundle 'sleep 100'
 	"$MRUN" run -d --bundle b "$ID" </dev/null >log 2>&1
 	run -1 "$MRUN" run --bundle b "$ID"
@@ -124,6 +126,23 @@ sh_bundle() { # SCRIPT [JQ]
 	run -1 "$MRUN" --root "$T/none" list
 	run -1 "$MRUN" list --format yaml
 	"$MRUN" delete -f "$ID"
+}
+
+@test "create: what config.json becomes later is not looked at" {
+	sh_bundle 'echo "as it was" >/ran' '.root.readonly = false | .hooks.poststart = [{path: "/bin/sh", args: ["sh", "-c", "echo poststart >>'"$T"'/hooks"]}]
+		| .hooks.poststop = [{path: "/bin/sh", args: ["sh", "-c", "echo poststop >>'"$T"'/hooks"]}]'
+	for what in '{}' '{' '{"ociVersion": "9.0.0", "process": {"args": ["/none"], "cwd": "/none"}, "hooks": {"poststop": [{"path": "/none"}]}}'; do
+		cp b/config.json kept
+		rm -f hooks b/rootfs/ran
+		"$MRUN" create --bundle b "$ID" </dev/null >log 2>&1
+		echo "$what" >b/config.json
+		"$MRUN" start "$ID"
+		for _ in {1..100}; do [ "$("$MRUN" state "$ID" | jq -r .status)" != stopped ] || break; sleep 0.05; done
+		"$MRUN" delete "$ID"
+		[ "$(cat b/rootfs/ran)" = "as it was" ]
+		[ "$(tr '\n' ' ' <hooks)" = "poststart poststop " ]
+		mv kept b/config.json
+	done
 }
 
 @test "hooks: order, state on stdin, env, where they run; a failing one ends it" {

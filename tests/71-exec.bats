@@ -659,6 +659,11 @@ rootless() { # JQ
 	u() { as_user timeout 20 "$MRUN" exec "$@"; }
 	run -0 u --user 5:6 --additional-gids 7 --additional-gids 8 --cwd /tmp --env A=1 --env "B=x y" -e A=2 "$ID" sh -c 'id -u; id -g; id -G; pwd; echo "$A $B"'
 	[ "${lines[*]}" = "5 6 6 7 8 /tmp 2 x y" ]
+	[ "$(echo word | u -i -w /tmp "$ID" sh -c 'read x; echo "$x in $PWD"')" = "word in /tmp" ]
+	if [ ! -e /sys/fs/selinux/enforce ]; then
+		run -255 u --process-label x "$ID" true
+		[[ $output == *process.selinuxLabel*"SELinux"* ]]
+	fi
 	run -255 u --cwd /none "$ID" true
 	[[ $output == *"/none"*"no such file or directory"* ]]
 	run -0 u "$ID" grep -E '^(CapEff|NoNewPrivs)' /proc/self/status

@@ -263,6 +263,7 @@ setting() { # CONTROLLER FILE
 		linux.resources.memory.useHierarchy {"memory": {"useHierarchy": false}}
 		linux.resources.blockIO.leafWeight {"blockIO": {"leafWeight": 5}}
 		linux.resources.blockIO.weightDevice {"blockIO": {"weightDevice": [{"major": 4095, "minor": 0, "weight": 5}]}}
+		linux.resources.blockIO.weightDevice[1] {"blockIO": {"weightDevice": [{"major": 7, "minor": 0, "weight": 0}, {"major": 7, "minor": 1}]}}
 		linux.resources.blockIO.throttleReadBpsDevice {"blockIO": {"throttleReadBpsDevice": [{"major": 4095, "minor": 0, "rate": 100}]}}
 		linux.resources.blockIO.throttleWriteBpsDevice {"blockIO": {"throttleWriteBpsDevice": [{"major": 4095, "minor": 0, "rate": 100}]}}
 		linux.resources.blockIO.throttleReadIOPSDevice {"blockIO": {"throttleReadIOPSDevice": [{"major": 4095, "minor": 0, "rate": 100}]}}

@@ -101,6 +101,7 @@ refuses() { # JQ TEXT
 	[ "$(see '.process.oomScoreAdj = 322 | .linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings' 'cat /proc/self/oom_score_adj')" = 322 ]
 	refuses '.process.rlimits = [{type: "RLIMIT_X", soft: 1, hard: 1}]' 'process.rlimits[0].type'
 	refuses '.process.rlimits = [{type: "RLIMIT_CORE", soft: 2, hard: 1}]' 'process.rlimits[0]'
+	refuses '.process.rlimits = [{type: "RLIMIT_CORE", soft: 1, hard: 1}, {type: "RLIMIT_CORE", soft: 1, hard: 1}]' 'process.rlimits[1].type: RLIMIT_CORE is given twice'
 	# A hard limit that cannot be raised is an error, but not that of locked memory.
 	drop() { setpriv --bounding-set -sys_resource --inh-caps -all prlimit --nofile=100:100 --memlock=65536:65536 "$@"; }
 	jq '.process.args = ["/bin/sh", "-c", "ulimit -l"] | .process.rlimits = [{type: "RLIMIT_MEMLOCK", soft: 1048576, hard: 1048576}]' base.json >b/config.json
@@ -138,6 +139,7 @@ refuses() { # JQ TEXT
 		policy() { see ".linux.memoryPolicy = $1" 'head -n 1 /proc/self/numa_maps | cut -d " " -f2'; }
 		[ "$(policy '{mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_STATIC_NODES"]}')" = bind=static:0 ]
 		[ "$(policy '{mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_RELATIVE_NODES"]}')" = bind=relative:0 ]
+		[ "$(policy '{mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_NUMA_BALANCING"]}')" = bind=balancing:0 ]
 		[ "$(policy '{mode: "MPOL_DEFAULT"}')" = default ]
 		[ "$(policy '{mode: "MPOL_PREFERRED", nodes: "0"}')" = prefer:0 ]
 		[ "$(policy '{mode: "MPOL_PREFERRED"}')" = local ]
@@ -173,6 +175,8 @@ refuses() { # JQ TEXT
 	[ "$(see ".root.readonly = false | .mounts += [{destination: \"/etc/one\", source: \"$T/src/f\", options: [\"bind\"]}]" 'cat /etc/one')" = file ]
 	[[ "$(see '.mounts += [{destination: "/tmp", type: "tmpfs", source: "x", options: ["size=8k", "noexec", "nodev", "noatime"]}]' 'grep " /tmp " /proc/self/mountinfo')" == *"nodev,noexec,noatime"*"size=8k"* ]]
 	[[ "$(see ".mounts += [{destination: \"/mnt\", type: \"bind\", source: \"$T/src\", options: [\"bind\", \"rshared\"]}]" 'grep " /mnt " /proc/self/mountinfo')" == *shared:* ]]
+	# A destination that is not absolute is below the root.
+	[ "$(see '.mounts += [{destination: "mnt/../tmp", type: "tmpfs", source: "x", options: ["mode=700"]}]' 'stat -c %a /tmp')" = 700 ]
 	refuses ".mounts += [{destination: \"/mnt\", type: \"bind\", source: \"$T/none\", options: [\"bind\"]}]" "$T/none"
 	refuses '.mounts += [{destination: "/tmp", type: "tmpfs", options: ["nonsense=1"]}]' /tmp
 	refuses '.mounts += [{destination: "/tmp", type: "nosuchfs"}]' nosuchfs
@@ -351,6 +355,10 @@ $T" ]
 	refuses '.linux.devices = [{path: "dev/x", type: "c", major: 1, minor: 5}]' 'linux.devices[0].path'
 	refuses '.linux.devices = [{path: "/dev/x", type: "q", major: 1, minor: 5}]' 'linux.devices[0].type'
 	refuses '.linux.devices = [{path: "/dev/x", type: "c"}]' 'linux.devices[0]'
+	# Something else is there.
+	for path in /etc/passwd /etc; do
+		refuses ".linux.devices = [{path: \"$path\", type: \"c\", major: 1, minor: 5}]" "linux.devices[0]: make the device $path: file exists"
+	done
 }
 
 @test "linux: a bundle that says nothing of devices may use the default ones only" {
@@ -395,6 +403,11 @@ $T" ]
 	[ "$("$MRUN" run --bundle b2 "$ID.2")" = "/bin/sleep 100 " ]
 	"$MRUN" delete -f "$ID"
 	refuses '.linux.namespaces |= map(select(.type != "ipc")) + [{type: "ipc", path: "/none"}]' /none
+	refuses '.linux.namespaces |= map(select(.type != "ipc")) + [{type: "ipc", path: "ns/ipc"}]' "linux.namespaces[5].path: 'ns/ipc' is not absolute"
+	for path in /proc/self/ns/net /etc/passwd /; do
+		refuses ".linux.namespaces |= map(select(.type != \"ipc\")) + [{type: \"ipc\", path: \"$path\"}]" "linux.namespaces[5].path: $path is no namespace of that type"
+	done
+	refuses '.linux.namespaces += [{type: "ipc"}]' 'linux.namespaces[6]: the ipc namespace is listed twice'
 }
 
 @test "linux: a time namespace, with and without offsets" {

@@ -239,13 +239,19 @@ static int check_namespaces(const struct oci_spec *s, struct error *e)
 	const struct oci_namespace *user = namespace_of(l, CLONE_NEWUSER);
 	const struct oci_namespace *time_ns = namespace_of(l, CLONE_NEWTIME);
 
-	for (size_t i = 0; i < l->namespaces_len; i++)
+	for (size_t i = 0; i < l->namespaces_len; i++) {
+		const char *path = l->namespaces[i].path;
+
+		if (path && *path && *path != '/')
+			return err_msg(e, "linux.namespaces[%zu].path: '%s' is not absolute", i,
+				       path);
 		for (size_t k = 0; k < i; k++)
 			if (l->namespaces[i].type == l->namespaces[k].type)
 				return err_msg(e,
 					       "linux.namespaces[%zu]: the %s namespace is listed "
 					       "twice",
 					       i, namespace_name(l->namespaces[i].type));
+	}
 	if (user && user->path && *user->path) {
 		/* The mappings are the joined namespace's own: what is given is not used. */
 	} else if (user && (!l->uid_mappings_len || !l->gid_mappings_len)) {

@@ -190,6 +190,18 @@ static uint32_t hybrid_ctls(const struct cgroup *cg)
 	return ctls_parse(buf, " ", true);
 }
 
+/* A device's entry has to have one of both (config-linux.md, Block IO). */
+static int check_weights(const struct oci_block_io *b, struct error *e)
+{
+	for (size_t i = 0; b && i < b->weight_device_len; i++)
+		if (!b->weight_device[i].weight && !b->weight_device[i].leaf_weight)
+			return err_msg(e,
+				       "linux.resources.blockIO.weightDevice[%zu]: it has neither "
+				       "weight nor leafWeight",
+				       i);
+	return 0;
+}
+
 int apply_settings(const struct cgroup *cg, const struct oci_resources *r, bool fresh,
 		   struct settings *ret, struct error *e)
 {
@@ -201,6 +213,8 @@ int apply_settings(const struct cgroup *cg, const struct oci_resources *r, bool 
 	*ret = (struct settings){ 0 };
 	if (!r)
 		return 0;
+	if (check_weights(r->block_io, e) < 0)
+		return -1;
 	if (v2 && !fresh && (r->memory || r->cpu)) {
 		now.memory_limit = read_max(v2->dir, "memory.max");
 		now.cpu_quota = read_max(v2->dir, "cpu.max");

@@ -71,7 +71,7 @@ const char *state_root(struct cmd_context *c, bool make, struct error *e);
  * one in /tmp. */
 int state_root_of_ours(struct cmd_context *c, const char **ret, struct error *e);
 
-/* runc's rule: letters, digits, _ + - . , not "." or "..", at most 1,024 characters. */
+/* runc's rule: letters, digits, _ + , - and . but not "." or "..", at most 1,024 characters. */
 int state_check_id(const char *id, struct error *e);
 
 /* The text of state.json. */

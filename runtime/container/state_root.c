@@ -100,7 +100,7 @@ int state_check_id(const char *id, struct error *e)
 			       n, STATE_ID_MAX);
 	for (size_t i = 0; i < n; i++)
 		if (!((id[i] >= 'a' && id[i] <= 'z') || (id[i] >= 'A' && id[i] <= 'Z') ||
-		      (id[i] >= '0' && id[i] <= '9') || strchr("_+-.", id[i]))) {
+		      (id[i] >= '0' && id[i] <= '9') || strchr("_+,-.", id[i]))) {
 			if (id[i] >= ' ' && id[i] <= '~')
 				err_msg(e,
 					"invalid container id '%.80s': '%c' is not allowed in it",
@@ -108,7 +108,7 @@ int state_check_id(const char *id, struct error *e)
 			else
 				err_msg(e, "invalid container id: its character %zu is not allowed",
 					i + 1);
-			return err_hint(e, "use letters, digits, and _ + - .");
+			return err_hint(e, "use letters, digits, and _ + , - .");
 		}
 	if (str_eq(id, ".") || str_eq(id, ".."))
 		return err_msg(e, "invalid container id '%s'", id);

@@ -1,13 +1,14 @@
 /* The plan of a process and of a container's mounts, from the specification. See plan.h. */
-#include "runtime/init/mount_options.h"
 #include "runtime/init/plan.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <linux/nsfs.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 #include "oci/base/self.h"
 #include "oci/base/str.h"
 #include "runtime/init/idmapped.h"
+#include "runtime/init/mount_options.h"
 #include "runtime/init/mounts.h"
 #include "runtime/init/syscalls.h"
 #include "runtime/init/tree.h"
@@ -282,6 +284,11 @@ static int plan_namespaces(struct init_plan *p, struct error *e)
 		fd = open(n->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 		if (fd < 0)
 			return err_sys(e, errno, "linux.namespaces[%zu].path: open %s", i, n->path);
+		/* setns(2) would say "invalid argument". */
+		if (ioctl(fd, NS_GET_NSTYPE) != n->type)
+			return err_msg(
+				e, "linux.namespaces[%zu].path: %s is no namespace of that type", i,
+				n->path);
 		p->joins[p->joins_len].type = n->type;
 		p->joins[p->joins_len++].fd = fd;
 		p->joined_userns |= n->type == CLONE_NEWUSER;

@@ -41,7 +41,7 @@ SAMPLES = {
     "process.scheduler.runtime": 1024,
     "process.scheduler.deadline": 1000000,
     "process.scheduler.period": 1000000,
-    "linux.namespaces[].path": "/proc/self/ns/uts",
+    "linux.namespaces[].path": "/proc/self/ns/mnt",
     "linux.memoryPolicy.nodes": "0",
     "linux.resources.cpu.cpus": "0",
     "linux.resources.cpu.mems": "0",
