@@ -32,7 +32,7 @@ teardown_file() {
 	[ -z "$LIB_SKIP" ] || return 0
 	[ ! -S "$CONTAINERD_ADDRESS" ] || end_pods
 	containerd_clean
-	[ -n "$CNI_HAD" ] || find /var/lib/cni -depth -type d -empty -delete 2>/dev/null
+	[ -n "$CNI_HAD" ] || [ ! -d /var/lib/cni ] || find /var/lib/cni -depth -type d -empty -delete
 }
 setup() {
 	lib_setup
