@@ -36,10 +36,14 @@ static int exists(const struct store *s, const char *digest, struct error *e)
 static int walk_document(struct walk *w, const struct oci_descriptor *d, int depth,
 			 struct error *e);
 
+bool store_is_damage(const struct error *e)
+{
+	return e->code == 0 || e->code == ENOENT || e->code == EINVAL;
+}
+
 static int unreadable(const struct walk *w, struct error *e)
 {
-	if (w->allows == STORE_NO_DAMAGE ||
-	    (w->allows == STORE_DAMAGE && e->code && e->code != ENOENT))
+	if (w->allows == STORE_NO_DAMAGE || (w->allows == STORE_DAMAGE && !store_is_damage(e)))
 		return -1;
 	err_clear(e);
 	return 0;
@@ -177,7 +181,7 @@ int store_remove(struct arena *a, struct store *s, const struct oci_index *x, st
 	if (store_reachable(a, s, &gone, allows, &candidates, e) < 0)
 		return -1;
 	if (store_reachable(a, s, &keep, STORE_NO_DAMAGE, &needed, e) < 0) {
-		if (e->code && e->code != ENOENT && allows != STORE_UNREADABLE)
+		if (!store_is_damage(e) && allows != STORE_UNREADABLE)
 			return -1;
 		/* Prune says so when it is asked to. */
 		err_clear(e);

@@ -12,6 +12,9 @@ enum store_allows {
 	STORE_DAMAGE,
 	STORE_UNREADABLE /* errors of the system, too */
 };
+/* Whether E says that something is missing or not what it should be (err_msg), and not that the
+ * system could not look. */
+bool store_is_damage(const struct error *e);
 int store_reachable(struct arena *a, const struct store *s, const struct oci_index *x,
 		    enum store_allows allows, struct strlist *ret, struct error *e);
 bool store_is_reachable(const struct strlist *reachable, const char *digest);

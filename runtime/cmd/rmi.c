@@ -2,7 +2,6 @@
  * `mrun rmi`: takes names away from images; an image that has none left goes, with the blobs that
  * no other image has. A container that runs is not touched: it holds its unpacked layers itself.
  */
-#include <errno.h>
 #include <stdio.h>
 
 #include "oci/base/str.h"
@@ -80,7 +79,7 @@ static int remove_locked(struct arena *a, struct store *s, const char *ref, bool
 	/* A damaged image can be removed as well; its id is not known then. */
 	err_clear(&bad);
 	if (store_image_read(a, s, entry, NULL, ref, &im, &bad) < 0) {
-		if (bad.code && bad.code != ENOENT && !force) {
+		if (!store_is_damage(&bad) && !force) {
 			*e = bad;
 			return err_hint(e, "'mrun rmi -f' removes it all the same");
 		}
