@@ -449,6 +449,34 @@ make_index() { # DIR PLATFORM…
 	[[ $output == *"standard output is a terminal"* ]]
 }
 
+# How often the program that inflates was started for a command.
+unpackers() { # COMMAND…
+	strace -f -qq -o trace -e trace=execve,execveat "$@"
+	grep -c 'mrun-unpack' trace
+}
+
+@test "the first run inflates each layer once, and then the store has the image" {
+	need strace
+	strace -o "$T/probe" -e trace=none true 2>/dev/null || skip "strace may not trace here"
+	for compress in gzip zstd; do
+		small_layout l --compress $compress
+		small_image i.tar --compress $compress
+		[ "$(unpackers "$MRUN" unpack oci:l b)" -eq 1 ]
+		[ "$("$MRUN" images -q | wc -l)" -eq 1 ]
+		"$MRUN" fsck
+		"$MRUN" prune -af >/dev/null
+		rm -rf b
+		# An archive is taken apart first. (The layers are in the cache only when it is run.)
+		[ "$(unpackers "$MRUN" unpack ./i.tar b)" -eq 2 ]
+		"$MRUN" fsck
+		# What is in the store already is not inflated to find out what it is.
+		rm -rf b
+		[ "$(unpackers "$MRUN" unpack oci:l b)" -eq 1 ]
+		"$MRUN" prune -af >/dev/null
+		rm -rf b l i.tar
+	done
+}
+
 @test "skopeo reads the store, and what save writes" {
 	need skopeo
 	small_image i.tar

@@ -296,9 +296,30 @@ replace() { # DIR index|manifest|config FILE
 	head -c 3000 i.tar >cut.tar
 	refused 'load image from ./cut.tar: ' "$MRUN" ./cut.tar
 	refused "image 'nothing' not found: not in the image store, and there is no file of that name" "$MRUN" nothing
-	small_layout l
-	change_image l '.rootfs.diff_ids[0] = "sha256:" + ("0" * 64)' .
-	refused diffID "$MRUN" oci:l
+	# Its layers are inflated once, when they are unpacked: it is found out there, and nothing stays.
+	for compress in none gzip zstd; do
+		small_layout "l-$compress" --compress $compress
+		change_image "l-$compress" '.rootfs.diff_ids[0] = "sha256:" + ("0" * 64)' .
+		for command in "" unpack; do
+			# shellcheck disable=SC2086 # a word or none
+			refused 'load image from .*its content has digest .*config says sha256:0000.*diffID' \
+				"$MRUN" $command "oci:l-$compress" bundle
+			grep -q '^hint: the image is damaged' "$T/.err"
+			[ ! -e bundle ]
+		done
+	done
+	run -0 find "$XDG_CACHE_HOME/mrun/layers" -mindepth 2 ! -name lock
+	[ -z "$output" ]
+}
+
+@test "an image in two forms under two names: each is looked at, whichever is run" {
+	small_layout l --compress gzip
+	manifest=$(manifest_of l)
+	seq 1000 >file
+	tar -czf other file
+	jq -cj ".layers[0] += $(put l other)" "$manifest" >second
+	change_index l ".manifests += [.manifests[0] + $(put l second) | .annotations = {\"org.opencontainers.image.ref.name\": \"other\"}]"
+	refused 'its content has digest .*diffID' "$MRUN" oci:l
 }
 
 # --- the store -------------------------------------------------------------------------------

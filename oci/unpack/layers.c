@@ -122,6 +122,7 @@ static int send_layer(struct supervisor *s, size_t i, struct error *e)
 	json_out_kbool(o, "root_default", t->result.root_default);
 	json_out_ki64(o, "entries", (int64_t)r->entries);
 	json_out_ki64(o, "bytes", (int64_t)r->bytes);
+	json_out_ki64(o, "diff_size", (int64_t)t->result.diff_size);
 	json_out_ki64(o, "devices", (int64_t)r->devices);
 	json_out_ki64(o, "xattrs", (int64_t)r->xattrs);
 	json_out_ki64(o, "owners", (int64_t)r->owners);

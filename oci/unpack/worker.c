@@ -118,12 +118,11 @@ static int check(const struct request_layer *l, const struct stream_result *s, s
 	if (!str_has_prefix(l->digest, "sha256:") || !str_eq(l->digest + 7, s->digest))
 		return err_msg(e, "the blob's digest is sha256:%s, and the manifest says %s",
 			       s->digest, l->digest);
-	if (!str_has_prefix(l->diff_id, "sha256:") || !str_eq(l->diff_id + 7, s->diff_id))
-		return err_msg(e,
-			       "the tar's digest is sha256:%s, and the image config says (diff_id) "
-			       "%s",
-			       s->diff_id, l->diff_id);
-	return 0;
+	if (str_has_prefix(l->diff_id, "sha256:") && str_eq(l->diff_id + 7, s->diff_id))
+		return 0;
+	err_msg(e, "its content has digest sha256:%s, but the image config says %s (diffID)",
+		s->diff_id, l->diff_id);
+	return err_hint(e, "the image is damaged or was tampered with: get it again");
 }
 
 static int is_default_root(int root, bool *ret, struct error *e)
@@ -175,6 +174,7 @@ static int work(const struct worker_job *job, int pipe_fd, struct worker_result 
 		return r;
 	if (stream_finish(s, &result, e) < 0 || check(job->layer, &result, e) < 0)
 		return -1;
+	ret->diff_size = result.diff_size;
 	return is_default_root(eo.root_fd, &ret->root_default, e);
 }
 

@@ -27,6 +27,7 @@ struct worker_job {
 struct worker_result {
 	int status;	   /* 0, EXTRACT_NEEDS_LOWER, or -1 with error */
 	bool root_default; /* the root directory is as an image without an entry for it has it */
+	uint64_t diff_size;
 	struct extract_result extract;
 	struct error error;
 };

@@ -202,18 +202,20 @@ static int ensure_layers(struct run *r, struct error *e)
 		struct error gone;
 
 		if (e->code != ESTALE || tries == IMAGE_TRIES)
-			return -1;
+			return image_unpack_failed(&r->image, e);
 		if (image_resolve(r->a, r->ref, r->opt.platform, &again, &gone) < 0) {
 			*e = gone;
 			return -1;
 		}
+		image_drop(&r->image);
 		close(r->image.blobs_fd);
 		r->image.blobs_fd = again.blobs_fd;
+		r->image.pending = again.pending;
 		if (!str_eq(again.manifest_digest, r->image.manifest_digest))
 			return -1;
 		err_clear(e);
 	}
-	return 0;
+	return image_settle(r->a, &r->image, e);
 }
 
 static int root_filesystem(struct run *r, struct error *e)
@@ -418,6 +420,7 @@ static void finish(struct run *r, bool ran)
 	slot_release(r->a, &r->slot, &r->ids, stays);
 	if (r->layers.names)
 		layers_close(&r->layers);
+	image_drop(&r->image);
 	if (r->image.blobs_fd >= 0)
 		close(r->image.blobs_fd);
 }

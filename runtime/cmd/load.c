@@ -54,7 +54,7 @@ static int load(struct cmd_context *c, const struct load_options *o, const char 
 		return err_hint(e, "mrun load FILE, or: docker save IMAGE | mrun load");
 	}
 	if (store_open(c->arena, &s, e) < 0 ||
-	    source_load(c->arena, &s, &src, o->platform, false, &loaded, e) < 0)
+	    source_load(c->arena, &s, &src, o->platform, &loaded, e) < 0)
 		return -1;
 	for (size_t i = 0; i < loaded.n && !o->quiet; i++) {
 		const struct source_image *im = &loaded.items[i];

@@ -93,6 +93,8 @@ static int fill_rootfs(struct bundle *b, struct strlist *warnings, struct error 
 
 	if (layers_flatten(b->a, b->image.blobs_fd, b->image.layers, b->image.layers_len,
 			   b->userns ? &b->ids : NULL, b->rootfs_fd, &note, e) < 0)
+		return image_unpack_failed(&b->image, e);
+	if (image_settle(b->a, &b->image, e) < 0)
 		return -1;
 	if (note)
 		strlist_add(b->a, warnings, note);
@@ -176,6 +178,7 @@ static void undo(struct bundle *b)
 
 static void release(struct bundle *b)
 {
+	image_drop(&b->image);
 	if (b->image.blobs_fd >= 0)
 		close(b->image.blobs_fd);
 	if (b->rootfs_fd >= 0)

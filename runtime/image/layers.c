@@ -29,7 +29,7 @@
 #endif
 
 struct plan_layer {
-	const struct layer *layer;
+	struct layer *layer;
 	const char *hex, *diff; /* of the blob's digest and of the diffID */
 	char chain[65];		/* of the blobs up to this one */
 	bool repeated;	      /* the same blob lies further down: a directory can be mounted once */
@@ -81,7 +81,7 @@ static void chain_id(const char *below, const char *hex, char out[65])
 		snprintf(out + 2 * i, 3, "%02x", sum[i]);
 }
 
-static int plan_init(struct plan *p, struct arena *a, int blobs_fd, const struct layer *l, size_t n,
+static int plan_init(struct plan *p, struct arena *a, int blobs_fd, struct layer *l, size_t n,
 		     const struct idmap *m, struct error *e)
 {
 	*p = (struct plan){ .a = a, .cache_fd = -1, .blobs_fd = blobs_fd, .m = m, .n = n };
@@ -222,6 +222,7 @@ static int on_layer(void *arg, const struct json_value *v, struct error *e)
 	x->entry.meta.root_default = get_bool(v, "root_default");
 	x->entry.meta.entries = get_count(v, "entries");
 	x->entry.meta.bytes = get_count(v, "bytes");
+	x->layer->diff_size = get_count(v, "diff_size");
 	memcpy(x->entry.meta.diff, x->diff, 65);
 	memcpy(x->entry.meta.key, x->kind == CACHE_DIFF ? x->hex : x->chain, 65);
 	p->devices += get_count(v, "devices");
@@ -506,7 +507,7 @@ static bool can_hold_layers(int fd)
 	       (fs.f_type != OVERLAYFS_SUPER_MAGIC && fs.f_type != FUSE_SUPER_MAGIC);
 }
 
-int layers_ensure(struct arena *a, int blobs_sha256_dirfd, const struct layer *l, size_t n,
+int layers_ensure(struct arena *a, int blobs_sha256_dirfd, struct layer *l, size_t n,
 		  const struct idmap *m, bool flat, struct layers *ret, struct error *e)
 {
 	struct plan p _cleanup_plan_;
@@ -533,7 +534,7 @@ void layers_close(struct layers *l)
 	l->cache_fd = -1;
 }
 
-int layers_flatten(struct arena *a, int blobs_sha256_dirfd, const struct layer *l, size_t n,
+int layers_flatten(struct arena *a, int blobs_sha256_dirfd, struct layer *l, size_t n,
 		   const struct idmap *m, int dirfd, const char **ret_note, struct error *e)
 {
 	struct plan p _cleanup_plan_;

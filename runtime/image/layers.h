@@ -36,6 +36,7 @@ struct layer {
 	const char *diff_id;	/* of the plain tar */
 	const char *media_type; /* for messages; what counts is what the bytes are */
 	uint64_t size;		/* of the blob */
+	uint64_t diff_size;	/* of the plain tar, where it has just been inflated; else 0 */
 };
 
 struct layers {
@@ -52,14 +53,14 @@ struct layers {
  * view is that of names[0]: give the overlay's upper directory its owner, mode and times.
  * On success the caller closes cache_fd and locks. E has the code ESTALE when a blob is not there
  * (any more). */
-int layers_ensure(struct arena *a, int blobs_sha256_dirfd, const struct layer *l, size_t n,
+int layers_ensure(struct arena *a, int blobs_sha256_dirfd, struct layer *l, size_t n,
 		  const struct idmap *m, bool flat, struct layers *ret, struct error *e);
 void layers_close(struct layers *l);
 
 /* Applies all layers to the directory DIRFD (empty, the caller's), for `mrun unpack`. M NULL: the
  * ids as they are, for which one must be root; else DIRFD is given to the mapped root. *ret_note
  * (may be NULL) as struct layers has it. */
-int layers_flatten(struct arena *a, int blobs_sha256_dirfd, const struct layer *l, size_t n,
+int layers_flatten(struct arena *a, int blobs_sha256_dirfd, struct layer *l, size_t n,
 		   const struct idmap *m, int dirfd, const char **ret_note, struct error *e);
 
 /* Removes from the cache (all mappings of the caller's) what is neither in use nor made from

@@ -342,37 +342,97 @@ static int check_one(struct source_load *l, struct error *e)
 			   "all and run one by its name");
 }
 
+/* Everything of SRC into the staging directory. ONE: see source_load_one(). */
+static int stage(struct source_load *l, const char *platform, bool one, struct error *e)
+{
+	int r;
+
+	l->platform_given = platform != NULL;
+	r = platform_parse(l->a, platform, &l->platform, e);
+	if (r == 0)
+		r = load_into(l, e);
+	if (r == 0 && !l->found.n)
+		r = err_msg(e, "it holds no image");
+	if (r == 0 && one)
+		r = check_one(l, e);
+	fd_closep(&l->dirfd);
+	return r;
+}
+
+static int commit(struct source_load *l, struct error *e)
+{
+	struct staging_entry *entries = ARENA_ARRAY(l->a, l->found.n, struct staging_entry);
+
+	for (size_t i = 0; i < l->found.n; i++)
+		entries[i] = l->found.items[i].entry;
+	return staging_commit(l->a, l->staging, entries, l->found.n, e);
+}
+
+static int load_failed(const struct source *src, struct error *e)
+{
+	err_wrap(e, "load image from %s", src->label);
+	e->exit_code = ERR_EXIT_RUNTIME;
+	return -1;
+}
+
 int source_load(struct arena *a, struct store *s, const struct source *src, const char *platform,
-		bool one, struct source_images *ret, struct error *e)
+		struct source_images *ret, struct error *e)
 {
 	_cleanup_staging_ struct staging st = STAGING_NONE;
 	struct source_load l = { .a = a, .src = src, .staging = &st, .dirfd = -1 };
-	struct staging_entry *entries;
-	int r;
 
-	l.platform_given = platform != NULL;
-	if (platform_parse(a, platform, &l.platform, e) < 0 || staging_begin(a, s, &st, e) < 0)
+	if (staging_begin(a, s, &st, e) < 0)
 		return -1;
-	r = load_into(&l, e);
-	if (r == 0 && !l.found.n)
-		r = err_msg(e, "it holds no image");
-	if (r == 0 && one)
-		r = check_one(&l, e);
-	if (l.dirfd >= 0)
-		close(l.dirfd);
-	if (r == 0) {
-		entries = ARENA_ARRAY(a, l.found.n, struct staging_entry);
-		for (size_t i = 0; i < l.found.n; i++)
-			entries[i] = l.found.items[i].entry;
-		r = staging_commit(a, &st, entries, l.found.n, e);
-	}
-	if (r < 0) {
-		err_wrap(e, "load image from %s", src->label);
-		e->exit_code = ERR_EXIT_RUNTIME;
-		return -1;
-	}
+	if (stage(&l, platform, false, e) < 0 || commit(&l, e) < 0)
+		return load_failed(src, e);
 	*ret = l.found;
 	return 0;
+}
+
+/* Under several names, an image may have its layers in more than one form: who unpacks one of them
+ * finds out nothing about the others. */
+static int check_other_forms(struct source_load *l, struct error *e)
+{
+	bool several = false;
+
+	for (size_t i = 0; i < l->found.n; i++)
+		several |= !str_eq(l->found.items[i].entry.descriptor.digest,
+				   l->found.items[0].entry.descriptor.digest);
+	for (; several && l->deferred; l->deferred = l->deferred->next)
+		if (source_check_diff_id(l->a, l->staging, &l->deferred->blob, l->deferred->diff_id,
+					 e) < 0)
+			return -1;
+	return 0;
+}
+
+int source_load_one(struct arena *a, struct store *s, const struct source *src,
+		    const char *platform, struct image_pending **ret_pending,
+		    struct source_images *ret, struct error *e)
+{
+	struct image_pending *p = ARENA_NEW(a, struct image_pending);
+	struct source_load l = {
+		.a = a, .src = src, .staging = &p->staging, .dirfd = -1, .defer = true
+	};
+	int r;
+
+	*ret_pending = NULL;
+	*p = (struct image_pending){ .store = *s, .staging = STAGING_NONE, .label = src->label };
+	if (staging_begin(a, &p->store, &p->staging, e) < 0)
+		return -1;
+	r = stage(&l, platform, true, e);
+	if (r == 0)
+		r = check_other_forms(&l, e);
+	if (r == 0 && !l.deferred)
+		r = commit(&l, e);
+	*ret = p->images = l.found;
+	p->deferred = l.deferred;
+	if (r == 0 && l.deferred) {
+		*s = (struct store)STORE_CLOSED;
+		*ret_pending = p;
+		return 0;
+	}
+	staging_end(&p->staging);
+	return r < 0 ? load_failed(src, e) : 0;
 }
 
 static int check_platform(struct arena *a, const struct store_image *im, const char *platform,
@@ -423,10 +483,27 @@ static int fill(struct arena *a, struct store *s, const struct oci_descriptor *d
 	return 0;
 }
 
+/* All that it needs has a name in the staging directory. */
+static int fill_pending(struct arena *a, struct image_pending *p, const char *platform,
+			const char *ref, struct image *ret, struct error *e)
+{
+	struct store view = p->store;
+
+	view.blobs = fcntl(p->staging.fd, F_DUPFD_CLOEXEC, 3);
+	if (view.blobs < 0)
+		err_sys(e, errno, "open the image's blobs");
+	else if (fill(a, &view, &p->images.items[0].entry.descriptor, platform, ref, ret, e) == 0)
+		return ret->pending = p, 0;
+	fd_closep(&view.blobs);
+	image_pending_drop(p);
+	return -1;
+}
+
 static int resolve(struct arena *a, struct store *s, const char *ref, const char *platform,
 		   struct image *ret, struct error *e)
 {
 	const struct oci_descriptor *entry = NULL;
+	struct image_pending *pending;
 	struct source_images loaded;
 	struct oci_platform want;
 	struct oci_index *x;
@@ -444,9 +521,10 @@ static int resolve(struct arena *a, struct store *s, const char *ref, const char
 		if (!source_parse(a, ref, true, &src))
 			return found < 0 ? -1 : store_not_found(a, x, ref, true, e);
 	}
-	if (source_load(a, s, &src, platform, true, &loaded, e) < 0)
+	if (source_load_one(a, s, &src, platform, &pending, &loaded, e) < 0)
 		return -1;
-	return fill(a, s, &loaded.items[0].entry.descriptor, platform, ref, ret, e);
+	return pending ? fill_pending(a, pending, platform, ref, ret, e)
+		       : fill(a, s, &loaded.items[0].entry.descriptor, platform, ref, ret, e);
 }
 
 int image_resolve(struct arena *a, const char *ref, const char *platform, struct image *ret,
@@ -456,7 +534,7 @@ int image_resolve(struct arena *a, const char *ref, const char *platform, struct
 	int r = store_open(a, &s, e);
 
 	/* Another process may remove it, and load it again, between two steps of ours. */
-	for (int tries = 0; r == 0 && tries < IMAGE_TRIES; tries++) {
+	for (int tries = 0; r == 0 && s.dirfd >= 0 && tries < IMAGE_TRIES; tries++) {
 		if (resolve(a, &s, ref, platform, ret, e) == 0)
 			return 0;
 		if (e->code != ENOENT)

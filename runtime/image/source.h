@@ -15,6 +15,8 @@
 #include "oci/store/store.h"
 #include "runtime/image/layers.h"
 
+struct image_pending; /* source_load.h */
+
 /* An image that is ready to be unpacked and run. */
 struct image {
 	const char *name; /* familiar, with tag; of a nameless one its id: for people */
@@ -23,12 +25,24 @@ struct image {
 	const struct oci_image_config *config;
 	struct layer *layers; /* bottom first */
 	size_t layers_len;
-	int blobs_fd; /* the store's blobs/sha256; the caller's to close */
+	int blobs_fd; /* the store's blobs/sha256, or the staging directory; the caller's to close
+		       */
+	/* From a source, and its layers' diffIDs have not been looked at: who unpacks them inflates
+	 * them anyway. The store has nothing of it yet. NULL: it is in the store. */
+	struct image_pending *pending;
 };
+
+/* After layers_ensure() or layers_flatten() of all its layers, which finds out their diffIDs: puts
+ * what is pending into the store. */
+int image_settle(struct arena *a, struct image *im, struct error *e);
+/* Says of an error in unpacking it where it came from. Returns -1. */
+int image_unpack_failed(const struct image *im, struct error *e);
+/* Throws away what is pending. */
+void image_drop(struct image *im);
 
 /* REF: a name, id or NAME@DIGEST in the store, docker-archive:FILE[:NAME], oci-archive:FILE[:NAME],
  * oci:DIR[:NAME], or a path to one of these. PLATFORM: "os/arch[/variant]", NULL: this machine's.
- * A source's image is in the store afterwards. Errors have exit code 125. */
+ * A source's image is in the store afterwards, or pending. Errors have exit code 125. */
 #define IMAGE_TRIES 3 /* when another process removes it at the same time */
 int image_resolve(struct arena *a, const char *ref, const char *platform, struct image *ret,
 		  struct error *e);
@@ -58,9 +72,8 @@ struct source_images {
 	struct source_image *items;
 	size_t n;
 };
-/* Loads SRC into S. ONE: it must hold a single image (under any number of names), or SRC must say
- * which. Nothing of it is in the store unless all of it is sound. */
+/* Loads SRC into S. Nothing of it is in the store unless all of it is sound. */
 int source_load(struct arena *a, struct store *s, const struct source *src, const char *platform,
-		bool one, struct source_images *ret, struct error *e);
+		struct source_images *ret, struct error *e);
 
 #endif

@@ -51,6 +51,12 @@ static int known(struct source_load *l, const struct oci_descriptor *d, const ch
 	bool plain = str_eq(d->digest, diff_id);
 	const char *found = diff_id;
 
+	for (const struct deferred_layer *x = l->deferred; x; x = x->next)
+		if (str_eq(x->blob.digest, d->digest))
+			return str_eq(x->diff_id, diff_id)
+				       ? 1
+				       : err_msg(e, "blob %s: has two diffIDs, %s and %s",
+						 d->digest, x->diff_id, diff_id);
 	if (!plain && !staging_diff_get(l->a, l->staging, d->digest, &found))
 		return 0;
 	if (!staging_has(l->a, l->staging, d))
@@ -58,22 +64,45 @@ static int known(struct source_load *l, const struct oci_descriptor *d, const ch
 	return check_diff_id(found, diff_id, e) < 0 ? -1 : 1;
 }
 
+static int inflate(struct arena *a, struct staging *st, int fd, const struct oci_descriptor *d,
+		   const char *diff_id, struct error *e)
+{
+	struct blob_info info;
+
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(e, errno, "read blob %s", d->digest);
+	if (unpacker_digest(a, fd, &info, e) < 0 || check_diff_id(info.diff_id, diff_id, e) < 0)
+		return -1;
+	staging_diff_put(a, st, d->digest, info.diff_id, info.diff_size);
+	return 0;
+}
+
+int source_check_diff_id(struct arena *a, struct staging *st, const struct oci_descriptor *d,
+			 const char *diff_id, struct error *e)
+{
+	_cleanup_fd_ int fd = openat(st->fd, digest_hex(d->digest),
+				     O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	return fd < 0 ? err_sys(e, errno, "open blob %s", d->digest)
+		      : inflate(a, st, fd, d, diff_id, e);
+}
+
 /* What the blob in FD, whose bytes have D's digest, inflates to must be DIFF_ID. */
 static int check_inflated(struct source_load *l, int fd, const struct oci_descriptor *d,
 			  const char *diff_id, struct error *e)
 {
 	const char *type = layer_type(fd, e);
-	struct blob_info info;
+	struct deferred_layer *x;
 
 	if (!type)
 		return -1;
 	if (str_eq(type, OCI_TYPE_LAYER))
 		return check_diff_id(d->digest, diff_id, e);
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return err_sys(e, errno, "read blob %s", d->digest);
-	if (unpacker_digest(l->a, fd, &info, e) < 0 || check_diff_id(info.diff_id, diff_id, e) < 0)
-		return -1;
-	staging_diff_put(l->a, l->staging, d->digest, info.diff_id, info.diff_size);
+	if (!l->defer)
+		return inflate(l->a, l->staging, fd, d, diff_id, e);
+	x = ARENA_NEW(l->a, struct deferred_layer);
+	*x = (struct deferred_layer){ *d, diff_id, l->deferred };
+	l->deferred = x;
 	return 0;
 }
 

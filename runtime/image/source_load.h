@@ -13,10 +13,18 @@ struct source_file {
 	struct archive_entry *entry;
 	size_t order;
 };
+/* A layer that is staged, and whose diffID has not been looked at. */
+struct deferred_layer {
+	struct oci_descriptor blob;
+	const char *diff_id;
+	struct deferred_layer *next;
+};
 struct source_load {
 	struct arena *a;
 	const struct source *src;
 	struct staging *staging;
+	bool defer;			 /* who unpacks the layers next finds out their diffIDs */
+	struct deferred_layer *deferred; /* of what was left to it */
 	int dirfd;
 	bool archive;
 	struct source_file *files; /* archive: sorted by path */
@@ -26,6 +34,21 @@ struct source_load {
 	struct source_images found;
 	size_t json; /* bytes of JSON read so far */
 };
+
+/* An image that waits for its layers to be unpacked. */
+struct image_pending {
+	struct store store;
+	struct staging staging;
+	struct source_images images;
+	const struct deferred_layer *deferred;
+	const char *label;
+};
+void image_pending_drop(struct image_pending *p);
+/* The same as source_load() for SRC that must hold a single image (under any number of names), or
+ * say which. *ret_pending is NULL when it is in the store; else it has taken S. */
+int source_load_one(struct arena *a, struct store *s, const struct source *src,
+		    const char *platform, struct image_pending **ret_pending,
+		    struct source_images *ret, struct error *e);
 
 /* A source's images, names and JSON documents are parsed into the memory of a process that nothing
  * limits: what has more than these is no image of anybody's. */
@@ -49,6 +72,10 @@ int source_describe_layer(struct source_load *l, const char *path, struct oci_de
  * what it inflates to must be DIFF_ID. */
 int source_stage_layer(struct source_load *l, const char *path, const struct oci_descriptor *d,
 		       const char *diff_id, struct error *e);
+/* Inflates the blob of D in the staging directory, which must come to DIFF_ID, and notes its size.
+ */
+int source_check_diff_id(struct arena *a, struct staging *st, const struct oci_descriptor *d,
+			 const char *diff_id, struct error *e);
 /* Adds the hint to an error about there being too much. Returns -1. */
 int source_too_many(const struct source_load *l, struct error *e);
 /* Adds NAME to a list for a message, as long as there is room in one. */
