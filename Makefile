@@ -214,6 +214,17 @@ test: deps-test ## install what is missing and run the whole suite (TESTS="tests
 	@$(MAKE) --no-print-directory tests-build
 	@BUILD=$(abspath $(BUILD)) tests/run $(TESTS)
 
+# Linked dynamically, and the slower: an hour. What the sanitizers say goes to files, since the programs'
+# standard error is the tests' own; any is a failure.
+SANITIZED := $(abspath $(BUILD))/sanitize
+.PHONY: test-sanitize
+test-sanitize: deps-test ## the suite under the address and undefined behaviour sanitizers (TESTS="…")
+	@$(MAKE) --no-print-directory SANITIZE=1 BUILD=$(SANITIZED) tests-build
+	@rm -rf $(SANITIZED)/found && mkdir -p -m 1777 $(SANITIZED)/found
+	@ASAN_OPTIONS=detect_leaks=0:log_path=$(SANITIZED)/found/asan UBSAN_OPTIONS=log_path=$(SANITIZED)/found/ubsan \
+		TEST_TIMEOUT=2400 JOBS=1 BUILD=$(SANITIZED) tests/run $(TESTS); status=$$?; \
+	for f in $(SANITIZED)/found/*; do [ ! -e "$$f" ] || { cat "$$f"; status=1; }; done; exit $$status
+
 .PHONY: test-vm
 test-vm: deps-test ## the tests in guests with systemd and cgroup v2 (SUITES="bookworm trixie", TESTS="limits …")
 	@scripts/install-deps vm

@@ -149,6 +149,7 @@ LOOK='find /t | sort
 	mv /t/keep /t/renamed2 && ls /t/renamed2/a
 	rm -r /t && [ ! -e /t ] && echo gone'
 looks_right() {
+	need_static
 	run --separate-stderr "$@" m layered sh -c "$LOOK"
 	[ "$status" -eq 0 ] || {
 		printf '%s\n' "$status" "$output" "$stderr" >&2

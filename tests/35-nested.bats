@@ -92,6 +92,7 @@ end_podman() {
 }
 
 @test "inside a rootless podman container with its default options" {
+	need_static
 	need podman
 	outer_rootfs "$TEST_HOME/outer"
 	cat >"$TEST_HOME/outer/in.sh" <<-'END'
@@ -137,6 +138,7 @@ end_podman() {
 }
 
 @test "inside podman as an ordinary user of the container, who has one id" {
+	need_static
 	need podman
 	outer_rootfs "$TEST_HOME/outer"
 	chmod 777 "$TEST_HOME/outer/home/plain"
@@ -189,6 +191,7 @@ end_podman() {
 }
 
 @test "mrun's containers two deep" {
+	need_static
 	alpine_rootfs rootfs
 	install -D -t rootfs/opt "$MRUN" "${MRUN%/*}/mrun-unpack"
 	ldd "${MRUN%/*}/mrun-unpack" 2>/dev/null | grep -o '/[^ ]*' | while read -r library; do

@@ -187,6 +187,11 @@ no_leftovers() {
 
 # --- conditions ------------------------------------------------------------------------------
 
+# mrun is executed in a container's root, which has no libraries for it.
+need_static() {
+	! ldd "$MRUN" >/dev/null 2>&1 || skip "mrun is linked dynamically: it cannot run in the container"
+}
+
 need() {
 	local command
 	for command; do
