@@ -38,6 +38,7 @@ teardown_file() { user_clean; }
 setup() {
 	lib_setup
 	ID=mrun-f$$-$RANDOM
+	export ID
 	WHO=root
 }
 teardown() {
@@ -422,4 +423,42 @@ $(for n in net uts ipc user; do readlink "/proc/$held/ns/$n"; done)" ]
 		done
 	}
 	both options
+}
+
+# Each waits for the other before it does anything.
+@test "user namespace: newuidmap and newgidmap run at the same time" {
+	need_root
+	need newuidmap newgidmap
+	WHO=user
+	begin
+	config '.process.args = ["/bin/grep", "-c", ".", "/proc/self/uid_map", "/proc/self/gid_map"]'
+	mkdir -m 755 real
+	mkdir -m 777 met
+	for name in newuidmap newgidmap; do
+		touch "real/$name"
+		cat >"$name" <<-END
+			#!/bin/sh
+			touch "$T/met/$name"
+			i=0
+			while [ ! -e "$T/met/newuidmap" ] || [ ! -e "$T/met/newgidmap" ]; do
+				i=\$((i + 1))
+				[ \$i -lt 200 ] || exit 9
+				sleep 0.05
+			done
+			exec "$T/real/$name" "\$@"
+		END
+		chmod 755 "$name"
+	done
+	export -f m as_user lib_as
+	run -0 unshare --mount --propagation private bash -c '
+		for name in newuidmap newgidmap; do
+			path=$(command -v $name)
+			mount --bind "$path" "$T/real/$name" && mount --bind "$T/$name" "$path" || exit 7
+		done
+		WHO=user m run --bundle b "$ID"'
+	echo "$output"
+	[ "${lines[0]}" = /proc/self/uid_map:2 ]
+	[ "${lines[1]}" = /proc/self/gid_map:2 ]
+	[ -e met/newuidmap ]
+	[ -e met/newgidmap ]
 }
