@@ -47,6 +47,7 @@ test_memory_who_exceeds_is_killed() {
 	run p run --name c -m 20m --network none box dd if=/dev/zero of=/dev/null bs=64M count=1
 	is "$status" 137
 	p rm c
+	oom_killed
 	nothing_left
 }
 

@@ -38,6 +38,7 @@ test_limits_are_in_the_unit_and_in_the_files_and_hold() {
 test_memory_who_exceeds_is_killed() {
 	run p run --rm -m 20m --network none box dd if=/dev/zero of=/dev/null bs=64M count=1
 	is "$status" 137
+	oom_killed
 	nothing_left
 }
 
