@@ -10,8 +10,8 @@
 # A test may use: skip REASON; run CMD… (sets status and output); is GOT WANT; like TEXT PATTERN;
 # until_ok CMD… (polls); nap SECONDS; bundle, start, and what else stands below. $T is its directory.
 #
-# A test that leaves a container or a cgroup behind fails, and one that takes longer than LIMIT. One that
-# fails is run once more, after the file's after_failure, if there is that; both are shown.
+# A test that leaves a container or a cgroup behind fails, and one that takes longer than LIMIT. After one
+# that fails the file's after_failure is called, if there is that.
 # shellcheck shell=bash disable=SC2034 # the tests use them
 
 LIMIT=${LIMIT:-300}
@@ -211,23 +211,11 @@ try_test() { # NAME
 }
 
 run_test() { # NAME
-	local status began=$EPOCHREALTIME us second='' line
+	local status began=$EPOCHREALTIME us line
 	try_test "$1"
-	case $status in
-	0 | 77) ;;
-	*)
-		# Emulated, on a machine that has more to do, a moment can be long: what fails twice has failed.
-		echo "# $1, first try: ${status//$'\n'/, }"
-		while IFS= read -r line; do echo "# $line"; done <"$T/.out"
-		! declare -F after_failure >/dev/null || after_failure >/dev/null 2>&1
-		rm -rf "$T"
-		second=", at the second try"
-		try_test "$1"
-		;;
-	esac
 	us=$((${EPOCHREALTIME/./} - ${began/./}))
 	case $status in
-	0) report ok "$1" " ($((us / 1000000)).$((us / 100000 % 10)) s$second)" ;;
+	0) report ok "$1" " ($((us / 1000000)).$((us / 100000 % 10)) s)" ;;
 	77) report ok "$1" " # SKIP $(<"$T/skip")" ;;
 	*)
 		report not-ok "$1"
