@@ -281,6 +281,34 @@ shim() { # its pid
 	[[ $output == *"/nowhere"* ]]
 }
 
+# What mrun has to understand, word for word; the directory is the bundle's.
+@test "what the shim calls" {
+	printf '#!/bin/sh\necho "$PWD $*" >>"%s"\nexec "%s" "$@"\n' "$T/calls" "$MRUN" >logged
+	chmod 755 logged
+	timeout -k 5 60 ctr run -d --runc-binary "$T/logged" --runc-root "$D/runc" --fifo-dir "$D/fifo" $HELLO "$ID" \
+		sleep 1000 </dev/null >log 2>&1
+	ctr_exec --exec-id e "$ID" true
+	run -0 "$TYPIST" -- ctr task exec -t --fifo-dir "$D/fifo" --exec-id f "$ID" true
+	c task pause "$ID"
+	c task resume "$ID"
+	c task ps "$ID"
+	c task kill -s TERM "$ID"
+	c task kill -a -s KILL "$ID"
+	removed
+	until_true grep -q 'delete --force' calls
+	local call bundle="$D/state/io.containerd.runtime.v2.task/$CONTAINERD_NAMESPACE/$ID"
+	local begin="--root $D/runc/$CONTAINERD_NAMESPACE --log $bundle/log.json --log-format json"
+	for call in "create --bundle $bundle --pid-file [^ ]* $ID" "start $ID" \
+		"exec --process [^ ]* --detach --pid-file [^ ]* $ID" "exec --process [^ ]* --console-socket [^ ]* --detach --pid-file [^ ]* $ID" \
+		"pause $ID" "resume $ID" "ps --format json $ID" "kill $ID 15" "kill --all $ID 9" "delete $ID" "delete --force $ID"; do
+		grep -qx "$bundle $begin $call" calls || {
+			echo "not called: $call"
+			cat calls
+			false
+		}
+	done
+}
+
 @test "fifty at once" {
 	local i
 	for i in {1..50}; do
