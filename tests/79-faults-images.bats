@@ -243,3 +243,13 @@ kept_fails() {
 		rm -r "$XDG_CACHE_HOME/mrun"
 	done
 }
+
+@test "a resolv.conf that cannot be read is not an empty one" {
+	need strace
+	local call
+	"$MRUN" load -q "$BATS_FILE_TMPDIR/image.tar"
+	for call in openat read; do
+		run -125 strace -o /dev/null -P /etc/resolv.conf -e "inject=$call:error=EIO" "$MRUN" --network none small:1
+		[[ $output == *"/etc/resolv.conf: input/output error"* ]]
+	done
+}

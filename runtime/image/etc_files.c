@@ -2,6 +2,7 @@
  * namespace: such lines are left out, systemd-resolved's list of the real ones is taken instead. */
 #include "runtime/image/etc_files.h"
 
+#include <errno.h>
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,14 +26,17 @@ static void append(struct text *t, const char *line)
 	t->s = arena_printf(t->arena, "%s%s\n", t->s, line);
 }
 
-static char *host_file(struct arena *a, const char *path)
+/* Empty where there is none that the caller might read; what fails otherwise (memory, descriptors,
+ * the disk) would give the container another network than the last time. */
+static int host_file(struct arena *a, const char *path, char **ret, struct error *e)
 {
-	struct error ignored;
-	char *text;
-
-	if (file_read(a, AT_FDCWD, path, MAX_HOST_FILE, &text, NULL, &ignored) < 0)
-		return arena_strdup(a, "");
-	return text;
+	if (file_read(a, AT_FDCWD, path, MAX_HOST_FILE, ret, NULL, e) == 0)
+		return 0;
+	if (e->code && e->code != ENOENT && e->code != ENOTDIR && e->code != EACCES)
+		return -1;
+	err_clear(e);
+	*ret = arena_strdup(a, "");
+	return 0;
 }
 
 /* The word after KEY at the start of a line of resolv.conf; NULL when it is another line. */
@@ -146,7 +150,8 @@ static int hosts(struct arena *a, const struct etc_request *r, char **ret, struc
 	struct text t = { a, arena_strdup(a, "") };
 
 	if (r->mode == NETWORK_HOST) {
-		t.s = host_file(a, "/etc/hosts");
+		if (host_file(a, "/etc/hosts", &t.s, e) < 0)
+			return -1;
 		if (*t.s && !str_has_suffix(t.s, "\n"))
 			append(&t, "");
 	} else {
@@ -191,14 +196,17 @@ int etc_files_make(struct arena *a, const struct etc_request *r, struct containe
 		{ "/etc/hostname", arena_printf(a, "%s\n", r->hostname) },
 		{ "/etc/resolv.conf", NULL },
 	};
-	char *resolv = host_file(a, "/etc/resolv.conf"), *host_names;
+	char *resolv, *host_names;
 	size_t n = 0;
 
-	if (check_dns(r, e) < 0 || hosts(a, r, &host_names, e) < 0)
+	if (check_dns(r, e) < 0 || host_file(a, "/etc/resolv.conf", &resolv, e) < 0 ||
+	    hosts(a, r, &host_names, e) < 0)
 		return -1;
 	if (r->mode != NETWORK_HOST && !any_reachable(a, resolv)) {
-		char *resolved = host_file(a, RESOLVED_CONF);
+		char *resolved;
 
+		if (host_file(a, RESOLVED_CONF, &resolved, e) < 0)
+			return -1;
 		if (any_reachable(a, resolved))
 			resolv = resolved;
 	}
