@@ -124,6 +124,8 @@ RUN='MRUN --network none --name NAME small:1'
 CODES=125,126,127
 
 # What a killed run leaves: its state is listed and deleted, and the next run clears the rest.
+# A second slot, for while the first one's container is still being ended.
+SLOTS=('once MRUN --network none -d --name NAME.2 -e PROBE=wait small:1' "once $RUN" 'once MRUN delete --force NAME.2')
 AFTER=('after MRUN list -q' 'after MRUN delete --force NAME' "after $RUN" 'after MRUN prune' 'after MRUN fsck')
 
 cold_fails() {
@@ -157,7 +159,7 @@ pasta_fails() {
 pasta_killed() {
 	local CACHE=/mrun/layers
 	# Prune leaves alone what somebody may be using just now.
-	! tun || sweep 0.8 'run, pasta, killed' --kill --codes $CODES "$LOADED" "once $RUN" "trace $PASTA" \
+	! tun || sweep 0.8 'run, pasta, killed' --kill --codes $CODES "$LOADED" "${SLOTS[@]}" "trace $PASTA" \
 		'after /usr/bin/find /tmp -mindepth 1 -maxdepth 1 -exec touch -d 2000-01-01 {} +' "${AFTER[@]}"
 }
 
@@ -177,10 +179,7 @@ detached_fails() {
 }
 detached_killed() {
 	local CACHE=/mrun/layers
-	# A second slot, for while the first one's container is still being ended.
-	sweep 1.2 'run -d, killed' --kill --codes 1,$CODES "$LOADED" \
-		'once MRUN --network none -d --name NAME.2 -e PROBE=wait small:1' "once $RUN" \
-		'once MRUN delete --force NAME.2' "${DETACHED[@]}" "${AFTER[@]}"
+	sweep 1.2 'run -d, killed' --kill --codes 1,$CODES "$LOADED" "${SLOTS[@]}" "${DETACHED[@]}" "${AFTER[@]}"
 }
 
 @test "a detached run, wait and delete: one system call fails" { everybody detached_fails; }

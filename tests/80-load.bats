@@ -2,7 +2,7 @@
 # Many containers at once and one after the other, many processes on one store, and a disk that is full
 # or read-only at each step. The numbers are small here; MRUN_LOAD=full takes 1,000 containers alive,
 # 200 started at once, 10,000 runs and 20 processes for a minute, and prints figures.
-# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # programs for other shells; bats's variables
+# shellcheck disable=SC2015,SC2034,SC2094,SC2143,SC2016,SC2030,SC2031,SC2154 # programs for other shells; bats's variables
 bats_require_minimum_version 1.5.0
 load lib
 load images
@@ -65,7 +65,7 @@ held() {
 }
 
 @test "containers alive at once, and listed" {
-	local start n f
+	local start n
 	alive() {
 		start=$(now)
 		for ((n = 0; n < ALIVE; n++)); do echo "$P-$n"; done |
@@ -136,7 +136,7 @@ held() {
 
 @test "runs one after the other: memory, descriptors, mounts stay as they are" {
 	need python3
-	local before start pid fds rss
+	local start pid fds rss
 	one_by_one() {
 		m $I >/dev/null
 		m -d --name "$P" $I sleep 3000 </dev/null >/dev/null 2>&1 3>&-

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "oci/base/file.h"
@@ -94,8 +95,14 @@ static int prune_dir(struct arena *a, int fd, const struct idmap *m, const char 
 		     uint64_t *bytes, struct error *e)
 {
 	static const char *const kinds[] = { "diff-", "chain-", "flat-", "root-" };
+	static const struct timespec moment = { 0, 10000000 };
 	_cleanup_fd_ int lock = cache_lock(fd, true, e);
 
+	/* A helper whose mrun was killed holds it until it is dead, too. */
+	for (int i = 0; lock < 0 && e->code == EWOULDBLOCK && i < 20; i++) {
+		nanosleep(&moment, NULL);
+		lock = cache_lock(fd, true, e);
+	}
 	if (lock < 0)
 		return e->code == EWOULDBLOCK ? 0 : -1;
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -288,6 +289,8 @@ static void __attribute__((noreturn)) helper_run(char *const *argv, const int *k
 	char *env[] = { NULL };
 	int null = open("/dev/null", O_RDWR);
 
+	/* Should somebody kill the watcher. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(null, 0);
 	dup2(null, 1);
 	dup2(said_fd, 2);
