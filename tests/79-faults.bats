@@ -10,7 +10,7 @@ bats_require_minimum_version 1.5.0
 load lib
 
 SWEEP=${SWEEP:-$BUILD/tests/sweep}
-BUDGET=${MRUN_SWEEP_SECONDS:-1.5}
+BUDGET=${MRUN_SWEEP_SECONDS:-1.2}
 SEED=${MRUN_SWEEP_SEED:-$RANDOM}
 
 setup_file() { user_make; }
@@ -200,6 +200,13 @@ paused() {
 	beside "$1" "pause, resume" "once $MRUN run -d $ID" "trace $MRUN pause $ID" "trace $MRUN resume $ID" \
 		"after $T/resume" "after $MRUN exec $ID /bin/true" "end $MRUN delete --force $ID"
 }
+updated() {
+	need_root
+	make_bundle '["/bin/sleep", "1000"]'
+	beside "$1" update "once $MRUN run -d $ID" \
+		"trace $MRUN update --pids-limit 50 --memory 100000000 --cpu-share 512 $ID" \
+		"after $MRUN exec $ID /bin/true" "end $MRUN delete --force $ID"
+}
 # They change nothing, and do not show less than there is.
 looks() {
 	make_bundle '["/bin/sleep", "1000"]'
@@ -228,6 +235,8 @@ looks() {
 @test "run on cgroup v2: killed at a call, delete --force removes what is left" { unified kills; }
 @test "pause, resume: a call that fails is success or one error, and the container can go on" { WHO=root paused faults; }
 @test "pause, resume: killed at a call, the container can go on" { WHO=root paused kills; }
+@test "update: a call that fails is success or one error" { WHO=root updated faults; }
+@test "update: killed at a call, the container goes on" { WHO=root updated kills; }
 # Few calls, and what happens to a container when they fail is mrun's to find out: always all of them.
 in_shim() { ALL=1 MRUN_SWEEP_OPTIONS="--of shim" both_all "$@"; }
 @test "exec: whatever fails in the shim ends it" {

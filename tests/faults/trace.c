@@ -355,6 +355,12 @@ void session_serve(struct session *s)
 
 	while (serve(s, WNOHANG, &ended, &status))
 		;
+	/* Whoever made these was killed before it could report them. */
+	for (size_t i = 0; i < s->n; i++)
+		if (s->t[i].alive && s->t[i].waits) {
+			s->t[i].waits = false;
+			go_on(s, &s->t[i], 0);
+		}
 }
 
 void session_settle(struct session *s, double seconds)
