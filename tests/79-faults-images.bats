@@ -123,9 +123,9 @@ load_killed() {
 RUN='MRUN --network none --name NAME small:1'
 CODES=125,126,127
 
-# What a killed run leaves: its state is listed and deleted, and the next run clears the rest.
 # A second slot, for while the first one's container is still being ended.
 SLOTS=('once MRUN --network none -d --name NAME.2 -e PROBE=wait small:1' "once $RUN" 'once MRUN delete --force NAME.2')
+# What a killed run leaves: its state is listed and deleted, and the next run clears the rest.
 AFTER=('after MRUN list -q' 'after MRUN delete --force NAME' "after $RUN" 'after MRUN prune' 'after MRUN fsck')
 
 cold_fails() {
