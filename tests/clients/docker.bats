@@ -212,6 +212,16 @@ docker-init" ] || {
 	}
 }
 
+@test "what is said to docker of a volume does not reach the runtime as an option of the mount" {
+	mkdir src
+	run -0 docker run --rm --network none -v "$T/src:/a:z" -v "$T/src:/b:ro,Z" -v "$T/src:/c:cached" -v "$T/src:/d:delegated" -v "$T/src:/e:consistent" \
+		-v vol:/f:nocopy --mount "type=bind,src=$T/src,dst=/g,readonly,bind-propagation=rprivate,consistency=cached" \
+		--mount type=volume,src=vol,dst=/h,volume-nocopy --mount type=tmpfs,dst=/i,tmpfs-size=1m,tmpfs-mode=700 --tmpfs /j:rw,noexec,size=1m,mode=711 \
+		$I sh -c 'grep -E -o " /[a-j] r[ow]," /proc/self/mountinfo | sort'
+	docker volume rm vol >/dev/null
+	[ "$(tr -d '\n' <<<"$output")" = " /a rw, /b ro, /c rw, /d rw, /e rw, /f rw, /g ro, /h rw, /i rw, /j rw," ]
+}
+
 @test "privileged" {
 	# docker asks for every capability that the kernel knows, and runc fails without, too.
 	[ "$(sed -n 's/^CapBnd:\t//p' /proc/self/status)" = "$(printf '%016x' $(((2 << $(cat /proc/sys/kernel/cap_last_cap)) - 1)))" ] ||
