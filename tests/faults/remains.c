@@ -125,7 +125,9 @@ void remains_mounts(struct lines *l)
 void remains_cgroups(struct lines *l, const char *prefix)
 {
 	static const char *const levels[] = { "/sys/fs/cgroup/%s*/", "/sys/fs/cgroup/*/%s*/",
-					      "/sys/fs/cgroup/*/*/%s*/" };
+					      "/sys/fs/cgroup/*/*/%s*/",
+					      "/sys/fs/cgroup/*/*/*/%s*/",
+					      "/sys/fs/cgroup/*/*/*/*/%s*/" };
 	char pattern[512];
 
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {

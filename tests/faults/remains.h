@@ -24,7 +24,7 @@ void lines_compare(struct lines *ret, const char *expected, const char *got);
 void remains_files(struct lines *l, const char *dir);
 /* Mounts of ours. */
 void remains_mounts(struct lines *l);
-/* Cgroups whose name begins with PREFIX, in the first two levels of every hierarchy. */
+/* Cgroups whose name begins with PREFIX, in the first four levels of every hierarchy. */
 void remains_cgroups(struct lines *l, const char *prefix);
 /* Descendants of ours: pid, name, state. */
 void remains_processes(struct lines *l);
