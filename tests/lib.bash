@@ -187,6 +187,9 @@ no_leftovers() {
 
 # --- conditions ------------------------------------------------------------------------------
 
+# A sanitizer's own memory would be counted.
+sanitized() { [[ ${ASAN_OPTIONS:-} == *log_path* ]]; }
+
 # mrun is executed in a container's root, which has no libraries for it.
 need_static() {
 	! ldd "$MRUN" >/dev/null 2>&1 || skip "mrun is linked dynamically: it cannot run in the container"
