@@ -63,7 +63,7 @@ void terminal_stop(void)
 		tcsetattr(saved_fd, TCSANOW, &saved);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTSTP);
-	raise(SIGTSTP);
+	kill(getpid(), SIGTSTP); /* not raise(3), after which cppcheck takes us for ended */
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
