@@ -190,6 +190,10 @@ no_leftovers() {
 # A sanitizer's own memory would be counted.
 sanitized() { [[ ${ASAN_OPTIONS:-} == *log_path* ]]; }
 
+need_no_sanitizer() { # WHY
+	! sanitized || skip "under a sanitizer: $1"
+}
+
 # mrun is executed in a container's root, which has no libraries for it.
 need_static() {
 	! ldd "$MRUN" >/dev/null 2>&1 || skip "mrun is linked dynamically: it cannot run in the container"

@@ -180,7 +180,7 @@ static int make_link(struct extractor *x, struct dir *d, const char *parent, con
 		err = fstatat(from->fd, target, &st, AT_SYMLINK_NOFOLLOW) < 0 ? errno
 		      : x->o.form == EXTRACT_LAYER && whiteout_is(&st)	      ? ENOENT
 									      : 0;
-	if (err)
+	if (!from || err)
 		return dirs_needs_lower(x, err)
 			       ? EXTRACT_NEEDS_LOWER
 			       : err_sys(e, err, "link to %s", tar_quote(x->a, t->link));

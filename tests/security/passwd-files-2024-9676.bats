@@ -36,6 +36,7 @@ image_with() { # COMMAND that makes "$f"
 }
 
 @test "FIFOs, directories, links to devices and to the host" {
+	need_no_sanitizer "it wants more address space than the test allows"
 	local target
 	image_with mkfifo
 	for WHO in $(roles); do
@@ -62,6 +63,7 @@ image_with() { # COMMAND that makes "$f"
 }
 
 @test "a terabyte, and a million groups" {
+	need_no_sanitizer "it wants more address space than the test allows"
 	image_with truncate -s 9M
 	for WHO in $(roles); do
 		look_up

@@ -67,6 +67,7 @@ no_marks() {
 }
 
 @test "the caller's PATH, LD_PRELOAD, LD_LIBRARY_PATH and working directory" {
+	need_static
 	local network
 	trojans "$T/bin"
 	library "$T/lib"
