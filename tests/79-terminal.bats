@@ -213,7 +213,7 @@ for rows, name in (20, "STOP"), (30, "TSTP"), (31, "TTIN"):
     forget(); type("k")
     wait(f"key k of {rows} 90")
     assert b"kk" not in out
-    assert below() == job and state(job) in "SR"
+    until(lambda: below() == job and state(job) in "SRD")
 forget(); type("q")
 wait("$ "); until(cooked)
 type("echo code $?\r"); wait("code 9"); type("exit\r")

@@ -212,13 +212,23 @@ static struct process *descendants(size_t *ret_n)
 	return all;
 }
 
+/* What a killed program of the container's had started itself is its first process's to wait for,
+ * and a sleep(1) does not. */
+static bool is_containers_zombie(const struct process *p, const struct process *all, size_t n)
+{
+	for (size_t i = 0; p->state == 'Z' && i < n; i++)
+		if (all[i].pid == p->parent)
+			return all[i].ours && strcmp(all[i].name, "mrun") != 0;
+	return false;
+}
+
 void remains_processes(struct lines *l)
 {
 	size_t n;
 	struct process *all = descendants(&n);
 
 	for (size_t i = 0; i < n; i++)
-		if (all[i].ours)
+		if (all[i].ours && !is_containers_zombie(&all[i], all, n))
 			lines_add(l, "%d %s", (int)all[i].pid, all[i].name);
 	free(all);
 	lines_sort(l);
