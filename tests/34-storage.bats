@@ -149,7 +149,6 @@ LOOK='find /t | sort
 	mv /t/keep /t/renamed2 && ls /t/renamed2/a
 	rm -r /t && [ ! -e /t ] && echo gone'
 looks_right() {
-	need_static
 	run --separate-stderr "$@" m layered sh -c "$LOOK"
 	[ "$status" -eq 0 ] || {
 		printf '%s\n' "$status" "$output" "$stderr" >&2
@@ -179,6 +178,7 @@ looks_right() {
 }
 
 @test "layers look right under the overlay" {
+	need_static
 	layered_image
 	layers() {
 		m load -q -i "$T/layered.tar"
@@ -190,6 +190,7 @@ looks_right() {
 }
 
 @test "layers look right under a copy" {
+	need_static
 	layered_image
 	layers() {
 		m load -q -i "$T/layered.tar"
@@ -205,6 +206,7 @@ looks_right() {
 }
 
 @test "layers look right under fuse-overlayfs" {
+	need_static
 	need_fuse
 	layered_image
 	layers() {
@@ -292,6 +294,7 @@ looks_right() {
 }
 
 @test "a cache on another overlay: what the container writes is kept in memory" {
+	need_static
 	need_root
 	layered_image
 	mkdir lower upper work ovl
@@ -329,6 +332,7 @@ deep() {
 }
 
 @test "the kernel refuses an overlay: fuse-overlayfs, said in one line" {
+	need_static
 	need_root
 	need_fuse
 	layered_image
@@ -351,6 +355,7 @@ deep() {
 }
 
 @test "the kernel refuses an overlay and there is no /dev/fuse: a copy, said in one line" {
+	need_static
 	need_root
 	layered_image
 	deep
@@ -377,6 +382,7 @@ deep() {
 }
 
 @test "a cache without user attributes: a copy, said in one line, fuse-overlayfs or not" {
+	need_static
 	need_root
 	layered_image
 	mkdir ram && mount -t ramfs -o mode=755 none ram
