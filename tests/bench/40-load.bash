@@ -13,7 +13,7 @@ make_debian() {
 	[ ! -f "$tar.gz" ] || return 0
 	suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-stable}")
 	if has mmdebstrap; then
-		mmdebstrap --quiet --variant=minbase --mode=root "$suite" "$tar.new" >&2
+		mmdebstrap --quiet --format=tar --variant=minbase --mode=root "$suite" "$tar.new" >&2 || return 1
 	elif has debootstrap; then
 		debootstrap --variant=minbase "$suite" "$work/debian" >&2
 		tar -C "$work/debian" --numeric-owner --sort=name -cf "$tar.new" .
@@ -21,7 +21,7 @@ make_debian() {
 	else
 		return 1
 	fi
-	gzip -9n <"$tar.new" >"$tar.gz.new"
+	gzip -9n <"$tar.new" >"$tar.gz.new" || return 1
 	mv "$tar.gz.new" "$tar.gz"
 	rm "$tar.new"
 }
