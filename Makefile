@@ -214,7 +214,7 @@ test: deps-test ## install what is missing and run the whole suite (TESTS="tests
 	@$(MAKE) --no-print-directory tests-build
 	@BUILD=$(abspath $(BUILD)) tests/run $(TESTS)
 
-# Linked dynamically, and the slower: an hour. What the sanitizers say goes to files, since the programs'
+# Linked dynamically, and much the slower. What the sanitizers say goes to files, since the programs'
 # standard error is the tests' own; any is a failure.
 SANITIZED := $(abspath $(BUILD))/sanitize
 .PHONY: test-sanitize

@@ -7,32 +7,7 @@ load lib
 setup_file() {
 	user_make
 	export CLIENT=$BATS_FILE_TMPDIR/client.py
-	cat >"$CLIENT" <<-'END'
-		# client.py console|pidfd SOCKET COMMAND…: listens, runs the command, takes a descriptor.
-		import array, os, select, socket, subprocess, sys
-		kind, path = sys.argv[1:3]
-		s = socket.socket(socket.AF_UNIX)
-		s.bind(path)
-		s.listen(1)
-		s.settimeout(20)
-		subprocess.run(sys.argv[3:], check=True, stdin=subprocess.DEVNULL)
-		data, anc, _, _ = s.accept()[0].recvmsg(100, socket.CMSG_SPACE(4))
-		fd = array.array("i", anc[0][2])[0]
-		print("message", data.decode())
-		if kind == "pidfd":
-		    info = open(f"/proc/self/fdinfo/{fd}").read()
-		    print([l.split()[1] for l in info.splitlines() if l.startswith("Pid:")][0])
-		else:
-		    os.write(fd, b"word\n")
-		    while select.select([fd], [], [], 10)[0]:
-		        try:
-		            d = os.read(fd, 1000)
-		        except OSError:
-		            break
-		        if not d:
-		            break
-		        sys.stdout.write(d.decode())
-	END
+	lib_listen_py "$CLIENT"
 }
 teardown_file() { user_clean; }
 setup() {
@@ -353,7 +328,7 @@ same_as_init() { # PID
 	END
 	run -0 timeout 30 python3 attach.py "$MRUN" exec -t "$ID" sh -c 'stty size; echo >/dev/tty; trap "echo interrupted; exit 9" INT; echo ready; while :; do sleep 0.05; done'
 	[[ $output == *"41 123"*interrupted*"restored True code 9"* ]]
-	run -0 timeout 30 python3 "$CLIENT" console sock sh -c '"$0" "$@" >log 2>&1' "$MRUN" exec -d -t --console-socket sock --pid-file p "$ID" \
+	run -0 timeout 30 python3 "$CLIENT" sock sh -c '"$0" "$@" >log 2>&1' "$MRUN" exec -d -t --console-socket sock --pid-file p "$ID" \
 		sh -c 'read x; tty; echo "got $x"'
 	[[ $output == "message /dev/ptmx"*/dev/pts/0*"got word"* ]]
 	run -255 x -d -t --console-socket none "$ID" true
@@ -364,14 +339,14 @@ same_as_init() { # PID
 	need_root
 	need python3
 	waiting
-	run -0 timeout 30 python3 "$CLIENT" pidfd s1 sh -c '"$0" "$@" >log 2>&1' "$MRUN" exec -d --pidfd-socket s1 --pid-file p "$ID" sleep 100
+	run -0 timeout 30 python3 "$CLIENT" s1 sh -c '"$0" "$@" >log 2>&1' "$MRUN" exec -d --pidfd-socket s1 --pid-file p "$ID" sleep 100
 	[ "${lines[0]}" = "message setns" ]
 	[ "${lines[1]}" = "$(cat p)" ]
 	"$MRUN" delete -f "$ID"
-	run -0 timeout 30 python3 "$CLIENT" pidfd s2 sh -c '"$0" "$@" >log 2>&1' "$MRUN" run -d --bundle b --pidfd-socket s2 --pid-file p "$ID"
+	run -0 timeout 30 python3 "$CLIENT" s2 sh -c '"$0" "$@" >log 2>&1' "$MRUN" run -d --bundle b --pidfd-socket s2 --pid-file p "$ID"
 	[ "${lines[*]}" = "message standard $(cat p)" ]
 	"$MRUN" delete -f "$ID"
-	run -0 timeout 30 python3 "$CLIENT" pidfd s3 sh -c '"$0" "$@" >log 2>&1' "$MRUN" create --bundle b --pidfd-socket s3 --pid-file p "$ID"
+	run -0 timeout 30 python3 "$CLIENT" s3 sh -c '"$0" "$@" >log 2>&1' "$MRUN" create --bundle b --pidfd-socket s3 --pid-file p "$ID"
 	[ "${lines[*]}" = "message standard $(cat p)" ]
 	"$MRUN" delete -f "$ID"
 	run -1 "$MRUN" run --bundle b --pidfd-socket none "$ID"
@@ -688,10 +663,10 @@ rootless() { # JQ
 	run -0 as_user "$MRUN" exec --process p.json "$ID"
 	[ "${lines[*]}" = "/tmp 3 4 6 0007 70 400 b" ]
 	install -m 644 "$CLIENT" "$TEST_HOME/client.py"
-	run -0 as_user timeout 30 python3 client.py console console.sock sh -c '"$0" "$@" >log 2>&1' "$MRUN" exec --detach --tty --console-socket console.sock \
+	run -0 as_user timeout 30 python3 client.py console.sock sh -c '"$0" "$@" >log 2>&1' "$MRUN" exec --detach --tty --console-socket console.sock \
 		--pid-file p "$ID" sh -c 'read x; tty; echo "got $x"'
 	[[ $output == "message /dev/ptmx"*/dev/pts/0*"got word"* ]]
-	run -0 as_user timeout 30 python3 client.py pidfd pidfd.sock sh -c '"$0" "$@" >log 2>&1' "$MRUN" exec -d --pidfd-socket pidfd.sock --pid-file p "$ID" sleep 100
+	run -0 as_user timeout 30 python3 client.py pidfd.sock sh -c '"$0" "$@" >log 2>&1' "$MRUN" exec -d --pidfd-socket pidfd.sock --pid-file p "$ID" sleep 100
 	[ "${lines[*]}" = "message setns $(cat "$TEST_HOME/p")" ]
 	[ "$(tr '\0' ' ' <"/proc/$(cat "$TEST_HOME/p")/cmdline")" = "sleep 100 " ]
 	as_user "$MRUN" delete -f "$ID"

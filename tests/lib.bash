@@ -375,6 +375,35 @@ both() { # FUNCTION [ARG…]
 	done
 }
 
+# Makes FILE a program of Python's with the arguments PATH COMMAND…: it listens there, runs the command, prints
+# the message that comes and what the descriptor with it is; a terminal gets a line, and its output is printed.
+lib_listen_py() { # FILE
+	cat >"$1" <<-'END'
+		import array, os, select, socket, subprocess, sys
+		s = socket.socket(socket.AF_UNIX)
+		s.bind(sys.argv[1])
+		s.listen(1)
+		s.settimeout(20)
+		subprocess.run(sys.argv[2:], check=True, stdin=subprocess.DEVNULL)
+		data, anc, _, _ = s.accept()[0].recvmsg(100, socket.CMSG_SPACE(4))
+		fd = array.array("i", anc[0][2])[0]
+		print("message", data.decode())
+		if not os.isatty(fd):
+		    print(*[l.split()[1] for l in open(f"/proc/self/fdinfo/{fd}") if l.startswith("Pid:")])
+		    sys.exit()
+		os.write(fd, b"word\n")
+		while select.select([fd], [], [], 10)[0]:
+		    try:
+		        d = os.read(fd, 1000)
+		    except OSError:
+		        break
+		    if not d:
+		        break
+		    sys.stdout.write(d.decode())
+	END
+	chmod 644 "$1"
+}
+
 # --- images and bundles ----------------------------------------------------------------------
 
 # A file in the suite's cache, made once: by the rest of the arguments, into the path added to them.

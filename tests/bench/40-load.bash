@@ -60,7 +60,7 @@ load_rows() {
 	local n=${COLD_ROUNDS:-$rounds} before layers=() i
 	as_root load
 	make_debian || {
-		row_missing "cold load" umoci 0.25 times "neither mmdebstrap nor debootstrap is installed"
+		row_missing "cold load" umoci 0.25 times "no Debian base could be made (mmdebstrap or debootstrap, and a mirror)"
 		return 0
 	}
 	gzip -dc "$BUILD/bench/debian.tar.gz" >"$dir/debian.tar"
