@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # What bad images get: one clear line, exit code 125, and nothing left behind in the store.
+# shellcheck disable=SC2154 # bats sets stderr
 bats_require_minimum_version 1.5.0
 load lib
 load images
@@ -439,11 +440,54 @@ replace() { # DIR index|manifest|config FILE
 	printf x >>"$manifest"
 	run -125 "$MRUN" fsck
 	run -125 "$MRUN" inspect small:1
-	run -0 "$MRUN" images
-	[[ $output == *"left out sha256:"* ]]
 	"$MRUN" rmi small:1
 	"$MRUN" prune >/dev/null
 	store_is_empty
+}
+
+@test "images lists what can be read, names what cannot, and fails" {
+	small_image i.tar
+	small_image other.tar --name other:1 --env A=1
+	small_image third.tar --name third:1 --env A=2
+	for f in i other third; do "$MRUN" load -q $f.tar; done
+	manifest=$(blob "$(store)" "$("$MRUN" images --digests --format '{{.Digest}}' small:1)")
+	printf x >>"$manifest"
+	run --separate-stderr -125 "$MRUN" images --format '{{.Repository}}'
+	[ "$(sort <<<"$output" | tr '\n' ' ')" = "other third " ]
+	[[ $stderr == "mrun: image small:1 is left out: "*"$(basename "$manifest")"*$'\n'"hint: "*"remove the image and load it again" ]]
+	# Of several each one is named.
+	rm "$(blob "$(store)" "$("$MRUN" images --digests --format '{{.Digest}}' third:1 2>/dev/null)")"
+	run --separate-stderr -125 "$MRUN" images -q
+	[ "${#lines[@]}" -eq 1 ]
+	[ "$(grep -c ' is left out: ' <<<"$stderr")" -eq 2 ]
+	run -125 "$MRUN" images -a
+	[ "$(grep -c ' is left out: ' <<<"$output")" -eq 2 ]
+	[[ $output == *$'\nother '* ]]
+	"$MRUN" rmi small:1 third:1
+	run -0 "$MRUN" images -q
+	[ "${#lines[@]}" -eq 1 ]
+}
+
+@test "images -a: an index that cannot be read keeps nothing else from being listed" {
+	small_image i.tar
+	"$MRUN" load -q i.tar
+	jq '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: .manifests}' \
+		"$(store)/index.json" >index
+	change_index "$(store)" ".manifests += [$(put "$(store)" index) + {mediaType: \"application/vnd.oci.image.index.v1+json\",
+		annotations: {\"org.opencontainers.image.ref.name\": \"many:1\"}}]"
+	run -0 "$MRUN" images -a --format '{{.Repository}}'
+	[ "$output" = $'many\nsmall' ]
+	# One of its images.
+	manifest=$(manifest_of "$(store)")
+	cp "$manifest" kept
+	printf x | dd of="$manifest" bs=1 conv=notrunc status=none
+	run --separate-stderr -125 "$MRUN" images -a --format '{{.Repository}}'
+	[ "$(grep -c ' is left out: ' <<<"$stderr")" -eq 2 ]
+	cp kept "$manifest"
+	printf x >>"$(blob "$(store)" "sha256:$(sha256sum <index | cut -d' ' -f1)")"
+	run --separate-stderr -125 "$MRUN" images -a --format '{{.Repository}}'
+	[ "$output" = small ]
+	[[ $stderr == "mrun: image many:1 is left out: "* ]]
 }
 
 @test "a store that is not ours, or nowhere" {

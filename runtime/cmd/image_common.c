@@ -83,10 +83,3 @@ void image_complain(struct cmd_context *c, const struct error *e)
 	if (*e->hint)
 		fprintf(stderr, "hint: %s\n", e->hint);
 }
-
-void image_broken(void *arg, const struct oci_descriptor *d, const struct error *e)
-{
-	struct cmd_context *c = arg;
-
-	fprintf(stderr, "%s: left out %s: %s\n", c->program, d->digest, e->msg);
-}

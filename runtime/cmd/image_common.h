@@ -26,7 +26,5 @@ int image_layer_size(struct arena *a, const struct store *s, const struct oci_de
 		     uint64_t *ret, struct error *e);
 /* Prints an error of one of several objects and goes on. */
 void image_complain(struct cmd_context *c, const struct error *e);
-/* store_broken: says on standard error that an image was left out, and why. ARG: cmd_context. */
-void image_broken(void *arg, const struct oci_descriptor *d, const struct error *e);
 
 #endif

@@ -146,11 +146,12 @@ static const struct json_value *row(struct arena *a, const struct store *s,
 	return json_parse(a, text, len, "image", e);
 }
 
-/* --all: an index in X (skopeo copy --all puts one there) becomes its children, by the same name.
- */
-static int expand_indexes(struct arena *a, const struct store *s, struct oci_index *x,
-			  struct error *e)
+/* --all: an index in X (skopeo copy --all puts one there) becomes its children, by the same name;
+ * one that cannot be read stays, for store_images() to say so. */
+static void expand_indexes(struct arena *a, const struct store *s, struct oci_index *x)
 {
+	struct error ignored;
+
 	for (size_t i = 0; i < x->manifests_len; i++) {
 		const struct oci_descriptor *d = &x->manifests[i];
 		const char *name = oci_annotation(d, OCI_ANNOTATION_REF_NAME);
@@ -161,11 +162,9 @@ static int expand_indexes(struct arena *a, const struct store *s, struct oci_ind
 
 		if (oci_media(d->media_type, NULL) != OCI_MEDIA_INDEX)
 			continue;
-		if (store_read_blob(a, s, d, "index", &text, &len, e) < 0)
-			return -1;
-		children = oci_index_read(a, text, len, d->media_type, d->digest, e);
-		if (!children)
-			return -1;
+		if (store_read_blob(a, s, d, "index", &text, &len, &ignored) < 0 ||
+		    !(children = oci_index_read(a, text, len, d->media_type, d->digest, &ignored)))
+			continue;
 		all = ARENA_ARRAY(a, n + children->manifests_len, struct oci_descriptor);
 		memcpy(all, x->manifests, n * sizeof(*all));
 		for (size_t k = 0; k < children->manifests_len; k++) {
@@ -183,24 +182,82 @@ static int expand_indexes(struct arena *a, const struct store *s, struct oci_ind
 		x->manifests_len = n;
 		i--;
 	}
-	return 0;
+}
+
+/* What cannot be read is left out, and said when the rest is printed. */
+struct left_out {
+	const struct oci_descriptor *entry;
+	struct error why;
+	struct left_out *next;
+};
+struct left_outs {
+	struct arena *a;
+	struct left_out *list;
+};
+
+static void leave_out(void *arg, const struct oci_descriptor *d, const struct error *e)
+{
+	struct left_outs *l = arg;
+	struct left_out *new = ARENA_NEW(l->a, struct left_out);
+
+	*new = (struct left_out){ d, *e, l->list };
+	l->list = new;
+}
+
+static bool has_entry(const struct oci_index *x, const struct oci_descriptor *d)
+{
+	for (size_t i = 0; i < x->manifests_len; i++)
+		if (str_eq(x->manifests[i].digest, d->digest))
+			return true;
+	return false;
+}
+
+/* Fails if one was left out; not for what somebody else has removed since we read the index. */
+static int left_out_report(struct cmd_context *c, const struct store *s, const struct left_outs *l,
+			   bool expand, struct error *e)
+{
+	struct oci_index *now = l->list ? store_index(c->arena, s, e) : NULL;
+	bool failed = false;
+
+	if (l->list && !now)
+		return -1;
+	if (now && expand)
+		expand_indexes(c->arena, s, now);
+	for (const struct left_out *x = l->list; x; x = x->next) {
+		const char *name = store_entry_name(c->arena, x->entry);
+
+		if (!has_entry(now, x->entry))
+			continue;
+		if (failed)
+			image_complain(c, e);
+		failed = true;
+		*e = x->why;
+		err_wrap(e, "image %s is left out", name ? name : x->entry->digest);
+		err_hint(e, "load it again, or remove it: mrun rmi %s",
+			 name ? name : x->entry->digest);
+	}
+	return failed ? -1 : 0;
 }
 
 static int list(struct cmd_context *c, const struct images_options *o, const char *pattern,
 		struct error *e)
 {
 	_cleanup_store_ struct store s = STORE_CLOSED;
+	struct left_outs left = { c->arena, NULL };
 	const struct json_value **rows;
 	struct store_image *all;
 	struct oci_index *x;
 	size_t n, shown = 0;
+	int r;
 
 	if (store_open(c->arena, &s, e) < 0)
 		return -1;
 	x = store_index(c->arena, &s, e);
-	if (!x || (o->all && expand_indexes(c->arena, &s, x, e) < 0))
+	if (!x)
 		return -1;
-	all = store_images(c->arena, &s, x, image_broken, c, &n);
+	if (o->all)
+		expand_indexes(c->arena, &s, x);
+	all = store_images(c->arena, &s, x, leave_out, &left, &n);
 	if (n)
 		qsort(all, n, sizeof(*all), by_age);
 	rows = ARENA_ARRAY(c->arena, n, const struct json_value *);
@@ -220,18 +277,18 @@ static int list(struct cmd_context *c, const struct images_options *o, const cha
 		rows[shown] = row(c->arena, &s, &all[i], o->no_trunc, e);
 		if (rows[shown++])
 			continue;
-		image_broken(c, all[i].entry, e);
+		leave_out(&left, all[i].entry, e);
 		err_clear(e);
 		shown--;
 	}
-	if (o->quiet)
-		return format_flush(e);
-	return format_print(c->arena, o->format,
-			    o->digests ? "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t"
-					 "{{.CreatedSince}}\t{{.Size}}"
-				       : "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t"
-					 "{{.Size}}",
-			    headings, rows, shown, e);
+	r = o->quiet ? format_flush(e)
+		     : format_print(c->arena, o->format,
+				    o->digests ? "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t"
+						 "{{.CreatedSince}}\t{{.Size}}"
+					       : "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t"
+						 "{{.CreatedSince}}\t{{.Size}}",
+				    headings, rows, shown, e);
+	return r < 0 ? r : left_out_report(c, &s, &left, o->all, e);
 }
 
 int cmd_images(struct cmd_context *c, int argc, char **argv, struct error *e)
