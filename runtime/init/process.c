@@ -247,8 +247,8 @@ static int resolve_user(struct arena *a, struct process_plan *p, struct error *e
 		p->groups_len = u.groups_len;
 		if (!p->setgroups_allowed)
 			p->groups_len = 0;
-	} else {
-		u.home = user_home(a, root, p->uid);
+	} else if (user_home(a, root, p->uid, &u.home, e) < 0) {
+		return -1;
 	}
 	if (!have_home && p->set_home) {
 		size_t n = str_list_len(p->env);

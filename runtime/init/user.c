@@ -42,12 +42,18 @@ static int read_database(struct arena *a, int rootfd, const char *path, char **r
 	if (fd == -ENOENT || fd == -ENOTDIR)
 		return 0;
 	if (fd < 0)
-		return err_sys(e, -fd, "open %s of the container", path);
-	if (fstat(fd, &st) < 0)
-		return err_sys(e, errno, "stat %s of the container", path);
-	if (!S_ISREG(st.st_mode))
-		return err_msg(e, "read %s of the container: not a regular file", path);
-	return file_read_known(a, fd, &st, path, MAX_FILE, ret, NULL, e);
+		err_sys(e, -fd, "open %s of the container", path);
+	else if (fstat(fd, &st) < 0)
+		err_sys(e, errno, "stat %s of the container", path);
+	else if (!S_ISREG(st.st_mode))
+		err_msg(e, "read %s of the container: not a regular file", path);
+	else if (file_read_known(a, fd, &st, path, MAX_FILE, ret, NULL, e) == 0)
+		return 0;
+	return err_hint(
+		e,
+		"users, their groups and HOME are looked up there: make it a regular file of "
+		"at most %u MiB that root in the container can read, or leave it out",
+		MAX_FILE >> 20);
 }
 
 /* Takes the next line out of *TEXT and cuts it at its colons; how many fields, 0: an empty line or
@@ -304,7 +310,7 @@ int user_resolve(struct arena *a, int rootfd, const char *user, char *const *gro
 	struct user_result u = { 0 };
 
 	if (resolve(a, rootfd, user, group_add, &u, e) < 0) {
-		err_wrap(e, "user '%s'", user ? user : "");
+		err_wrap(e, "user '%s'", user && *user ? user : "0");
 		return err_hint(e, "--user takes NAME, UID, NAME:GROUP or UID:GID; names come from "
 				   "the image's own /etc/passwd and /etc/group");
 	}
@@ -312,14 +318,22 @@ int user_resolve(struct arena *a, int rootfd, const char *user, char *const *gro
 	return 0;
 }
 
-const char *user_home(struct arena *a, int rootfd, uid_t uid)
+int user_home(struct arena *a, int rootfd, uid_t uid, const char **ret, struct error *e)
 {
 	struct passwd_entry entry;
-	struct error e;
 	char *passwd;
 
-	if (read_database(a, rootfd, "/etc/passwd", &passwd, &e) < 0 ||
-	    !find_passwd(a, passwd, ID_NUMBER, NULL, uid, &entry))
-		return "/";
-	return entry.home;
+	*ret = "/";
+	/* One that is not for us is none, to runc as well: its owner may have no id here. */
+	if (read_database(a, rootfd, "/etc/passwd", &passwd, e) < 0) {
+		if (e->code != EACCES && e->code != EPERM)
+			return err_wrap(
+				e, "look up HOME of user %u, which the environment does not set",
+				uid);
+		err_clear(e);
+		return 0;
+	}
+	if (find_passwd(a, passwd, ID_NUMBER, NULL, uid, &entry))
+		*ret = entry.home;
+	return 0;
 }

@@ -30,7 +30,8 @@ int user_databases_check(int rootfd, struct error *e);
 int user_resolve(struct arena *a, int rootfd, const char *user, char *const *group_add,
 		 struct user_result *ret, struct error *e);
 
-/* HOME of a numeric uid in the container's passwd file; "/" when there is none. */
-const char *user_home(struct arena *a, int rootfd, uid_t uid);
+/* HOME of a numeric uid in the container's passwd file; "/" when there is none, or none that root
+ * in the container may read. Any other that cannot be read is an error. */
+int user_home(struct arena *a, int rootfd, uid_t uid, const char **ret, struct error *e);
 
 #endif

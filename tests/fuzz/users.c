@@ -38,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena a = { 0 };
 	struct error e = { 0 };
+	const char *home;
 	struct user_result u = { 0 };
 	const uint8_t *end = data + size, *passwd, *group;
 	char *user;
@@ -54,7 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_ASSERT(u.home && !strchr(u.home, '\n'));
 		FUZZ_ASSERT(u.uid != (uid_t)-1 && u.gid != (gid_t)-1);
 	}
-	user_home(&a, root, 1000);
+	if (user_home(&a, root, 1000, &home, &e) == 0)
+		FUZZ_ASSERT(home && !strchr(home, '\n'));
 	arena_free(&a);
 	return 0;
 }

@@ -74,11 +74,28 @@ image_with() { # COMMAND that makes "$f"
 		hostile '.process.args = ["/bin/sh", "-c", "echo $HOME"] | .process.env = ["PATH=/bin"]'
 		truncate -s 1T "$B/rootfs/etc/passwd" || truncate -s 100G "$B/rootfs/etc/passwd"
 		go
-		[ "$(cat "$T/out")" = / ]
+		[ "$status" -eq 1 ]
+		grep -q "look up HOME of user 0, .*/etc/passwd" "$T/err"
+		for make in mkfifo mkdir "ln -s /dev/zero" "ln -s passwd"; do
+			rm -rf "$B/rootfs/etc/passwd"
+			$make "$B/rootfs/etc/passwd"
+			go
+			[ "$status" -eq 1 ]
+			grep -q "look up HOME of user 0, which the environment does not set: .*/etc/passwd" "$T/err"
+			grep -q '^hint: .*HOME' "$T/err"
+		done
+		# One that is for others is none, as to runc; and nothing is looked up where HOME is given.
+		rm "$B/rootfs/etc/passwd"
+		echo root:x:0:0::/home/root: >"$B/rootfs/etc/passwd"
+		chown root:root "$B/rootfs/etc/passwd"
+		chmod 600 "$B/rootfs/etc/passwd"
+		go
+		[ "$(cat "$T/out")" = "$([ "$WHO" = user ] && echo / || echo /home/root)" ]
 		rm "$B/rootfs/etc/passwd"
 		mkfifo "$B/rootfs/etc/passwd"
+		configure '.process.env += ["HOME=/here"]'
 		go
-		[ "$(cat "$T/out")" = / ]
+		[ "$(cat "$T/out")" = /here ]
 	done
 	mkdir -p "$T/many/etc"
 	echo somebody:x:1:1::/:/bin/sh >"$T/many/etc/passwd"

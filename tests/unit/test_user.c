@@ -199,11 +199,15 @@ static void misparsed_as_root(void **state)
 static void homes(void **state)
 {
 	struct fixture *f = *state;
+	struct error e = { 0 };
+	const char *home;
 
 	assert_string_equal(good(f, "relative").home, "/");
 	assert_string_equal(good(f, "control").home, "/");
-	assert_string_equal(user_home(&f->a, f->root, 1000), "/home/app");
-	assert_string_equal(user_home(&f->a, f->root, 9), "/");
+	assert_int_equal(user_home(&f->a, f->root, 1000, &home, &e), 0);
+	assert_string_equal(home, "/home/app");
+	assert_int_equal(user_home(&f->a, f->root, 9, &home, &e), 0);
+	assert_string_equal(home, "/");
 }
 
 static void added_groups(void **state)
