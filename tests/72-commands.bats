@@ -146,6 +146,11 @@ setting() { # CONTROLLER FILE
 	"$MRUN" update --cpuset-cpus 0 --cpuset-mems 0 --pids-limit 77 "$ID"
 	[ "$(setting cpuset cpuset.cpus) $(setting cpuset cpuset.mems) $(setting pids pids.max)" = "0 0 77" ]
 	[ "$("$MRUN" exec "$ID" grep Cpus_allowed_list /proc/self/status)" = "Cpus_allowed_list:	0" ]
+	# As runc's flags have it; the quota and the like are in base ten.
+	for value in 0x10=16 010=8 0o20=16 0b11=3 1_000=1000 +7=7 77=77; do
+		"$MRUN" update --pids-limit "${value%=*}" "$ID"
+		[ "$(setting pids pids.max)" = "${value#*=}" ]
+	done
 	"$MRUN" update --pids-limit -1 --kernel-memory 1g --kernel-memory-tcp 16m "$ID"
 	[ "$(setting pids pids.max)" = max ]
 	[ "$(setting memory memory.kmem.tcp.limit_in_bytes)" = 16777216 ]
@@ -186,6 +191,10 @@ setting() { # CONTROLLER FILE
 	for o in --memory=x --memory=1q --pids-limit=5x --cpu-share=-1 --cpu-period=1.5 --blkio-weight=99999; do
 		run -1 "$MRUN" update "$o" "$ID"
 		[[ $output == *"invalid value for ${o%%=*}"* || $output == *"invalid value for ${o#--}"* || $output == *"invalid value for $(sed 's/^--//; s/=.*//' <<<"$o")"* ]]
+	done
+	for o in --pids-limit=08 --pids-limit=0x --pids-limit=1__0 --blkio-weight=-0x1 --cpu-quota=0x1000 --cpu-share=0x10; do
+		run -1 "$MRUN" update "$o" "$ID"
+		[[ $output == *"invalid value for $(sed 's/^--//; s/=.*//' <<<"$o")"* ]]
 	done
 	run -1 "$MRUN" update --l3-cache-schema L3:0=f "$ID"
 	[[ $output == *--l3-cache-schema*"not supported"* ]]

@@ -22,6 +22,16 @@ bool str_has_suffix(const char *s, const char *suffix)
 	return n >= m && memcmp(s + n - m, suffix, m) == 0;
 }
 
+/* The value of a digit of up to base 16; 16: it is none. */
+static unsigned digit(char c)
+{
+	unsigned u = (unsigned char)c, letter = u | 0x20;
+
+	if (u >= '0' && u <= '9')
+		return u - '0';
+	return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : 16;
+}
+
 static bool digits(const char *s, unsigned base, uint64_t max, uint64_t *ret)
 {
 	uint64_t v = 0;
@@ -29,7 +39,7 @@ static bool digits(const char *s, unsigned base, uint64_t max, uint64_t *ret)
 	if (!*s)
 		return false;
 	for (; *s; s++) {
-		unsigned d = (unsigned)(unsigned char)*s - '0';
+		unsigned d = digit(*s);
 
 		if (d >= base || __builtin_mul_overflow(v, base, &v) ||
 		    __builtin_add_overflow(v, d, &v) || v > max)
@@ -50,6 +60,38 @@ bool str_to_i64(const char *s, int64_t *ret)
 	uint64_t v;
 
 	if (!digits(s + neg, 10, (uint64_t)INT64_MAX + neg, &v))
+		return false;
+	*ret = neg ? (int64_t)(0 - v) : (int64_t)v;
+	return true;
+}
+
+bool str_to_flag_number(const char *s, int64_t *ret)
+{
+	static const struct {
+		char letter;
+		unsigned base;
+	} bases[] = { { 'x', 16 }, { 'o', 8 }, { 'b', 2 } };
+	char text[72], *end = text;
+	bool neg = *s == '-';
+	unsigned base = 10;
+	uint64_t v;
+
+	s += neg || *s == '+';
+	if (*s == '0' && s[1]) {
+		base = 8;
+		for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++)
+			if ((s[1] | 0x20) == bases[i].letter)
+				base = bases[i].base, s++;
+		s++;
+	}
+	/* Behind the first of them or a base, and in front of another one. */
+	for (; *s && end < text + sizeof(text) - 1; s++)
+		if (*s != '_')
+			*end++ = *s;
+		else if (!s[1] || s[1] == '_' || (end == text && base == 10))
+			return false;
+	*end = 0;
+	if (*s || !digits(text, base, (uint64_t)INT64_MAX + neg, &v))
 		return false;
 	*ret = neg ? (int64_t)(0 - v) : (int64_t)v;
 	return true;

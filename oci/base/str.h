@@ -27,6 +27,9 @@ void str_plain(char *s);
 bool str_to_u64(const char *s, uint64_t max, uint64_t *ret);
 /* The same with an optional '-' in front; the full range of int64_t. */
 bool str_to_i64(const char *s, int64_t *ret);
+/* A whole number as runc's and docker's flags take it, whose base its beginning says: 0x, 0o or a
+ * mere 0, 0b, else ten; with a sign, and an underscore between digits. */
+bool str_to_flag_number(const char *s, int64_t *ret);
 /* What Go's strconv.ParseBool takes: 1 t T true TRUE True, 0 f F false FALSE False. */
 bool str_to_bool(const char *s, bool *ret);
 /* Octal digits only. */

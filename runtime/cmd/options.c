@@ -72,13 +72,13 @@ static int set(struct arena *a, const struct opt_spec *s, const struct opt *o, c
 		strlist_add(a, p, value);
 		return 0;
 	case OPT_INT:
-		if (!str_to_i64(value, &v) || v < INT32_MIN || v > INT32_MAX)
+		if (!str_to_flag_number(value, &v) || v < INT32_MIN || v > INT32_MAX)
 			return err_msg(e, "%s: --%s: '%s' is not a number", s->command, o->name,
 				       value);
 		*(int *)p = (int)v;
 		return 0;
 	case OPT_I64:
-		if (!str_to_i64(value, &v))
+		if (!str_to_flag_number(value, &v))
 			return err_msg(e, "%s: --%s: '%s' is not a number", s->command, o->name,
 				       value);
 		*(int64_t *)p = v;

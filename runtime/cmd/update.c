@@ -58,8 +58,9 @@ static const struct opt_spec update_spec = {
 	.single_dash = true,
 };
 
-/* Each option goes to one number or text of the specification's structure. */
-enum value_kind { V_SIZE, V_I64, V_U64, V_U16, V_TEXT };
+/* Each option goes to one number or text of the specification's structure. V_FLAG and V_U16 are
+ * flags with a number to runc, which reads the others itself, in base ten. */
+enum value_kind { V_SIZE, V_FLAG, V_I64, V_U64, V_U16, V_TEXT };
 struct target {
 	const char *name;
 	size_t arg;
@@ -70,7 +71,7 @@ struct target {
 static int set_one(struct arena *a, const struct target *t, const char *text, struct error *e)
 {
 	int64_t *i = ARENA_NEW(a, int64_t);
-	uint64_t *u = ARENA_NEW(a, uint64_t), v;
+	uint64_t *u = ARENA_NEW(a, uint64_t);
 	uint16_t *s;
 
 	switch (t->kind) {
@@ -82,8 +83,9 @@ static int set_one(struct arena *a, const struct target *t, const char *text, st
 				       text);
 		*(const int64_t **)t->to = i;
 		return 0;
+	case V_FLAG:
 	case V_I64:
-		if (!str_to_i64(text, i))
+		if (!(t->kind == V_FLAG ? str_to_flag_number : str_to_i64)(text, i))
 			break;
 		*(const int64_t **)t->to = i;
 		return 0;
@@ -93,10 +95,10 @@ static int set_one(struct arena *a, const struct target *t, const char *text, st
 		*(const uint64_t **)t->to = u;
 		return 0;
 	case V_U16:
-		if (!str_to_u64(text, UINT16_MAX, &v))
+		if (!str_to_flag_number(text, i) || *i < 0 || *i > UINT16_MAX)
 			break;
 		s = ARENA_NEW(a, uint16_t);
-		*s = (uint16_t)v;
+		*s = (uint16_t)*i;
 		*(const uint16_t **)t->to = s;
 		return 0;
 	case V_TEXT:
@@ -131,7 +133,7 @@ static struct oci_resources *from_options(struct arena *a, const struct update_a
 		T("memory", memory, V_SIZE, &m->limit),
 		T("memory-reservation", memory_reservation, V_SIZE, &m->reservation),
 		T("memory-swap", memory_swap, V_SIZE, &m->swap),
-		T("pids-limit", pids_limit, V_I64, &p->limit),
+		T("pids-limit", pids_limit, V_FLAG, &p->limit),
 		T("cpu-idle", cpu_idle, V_I64, &c->idle),
 #undef T
 	};

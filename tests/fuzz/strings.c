@@ -58,6 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (str_to_size(text, &i))
 		FUZZ_ASSERT(i >= 0);
 	str_to_i64(text, &i);
+	str_to_flag_number(text, &i);
 	if (str_to_u64(text, 1000, &u))
 		FUZZ_ASSERT(u <= 1000);
 	str_fields_u32(text, fields, 3);

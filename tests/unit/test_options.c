@@ -253,6 +253,43 @@ static void limits(void **state)
 	REFUSED("not a number", "--ulimit", "nofile=x", "image");
 }
 
+static void numbers(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t value;
+	} good[] = { { "0", 0 },
+		     { "-0", 0 },
+		     { "+7", 7 },
+		     { "-12", -12 },
+		     { "0x1F", 31 },
+		     { "0XfF", 255 },
+		     { "-0x1", -1 },
+		     { "010", 8 },
+		     { "0o17", 15 },
+		     { "0b101", 5 },
+		     { "1_000", 1000 },
+		     { "0x_1f", 31 },
+		     { "0_7", 7 },
+		     { "00", 0 },
+		     { "9223372036854775807", INT64_MAX },
+		     { "-0x8000000000000000", INT64_MIN } };
+	static const char *const bad[] = { "",	   "-",	  "+-1",  "0x",	 "08",
+					   "0b2",  "0o8", "1__0", "_1",	 "1_",
+					   "ff",   "0xg", " 1",	  "1 ",	 "--1",
+					   "0x-1", "1.5", "1e3",  "0x_", "9223372036854775808" };
+	int64_t v;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (!str_to_flag_number(good[i].text, &v) || v != good[i].value)
+			fail_msg("%s", good[i].text);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (str_to_flag_number(bad[i], &v))
+			fail_msg("'%s' was taken", bad[i]);
+	assert_int_equal(*PLAN("--pids-limit", "0x10", "image").spec.resources->pids->limit, 16);
+}
+
 static void pairs(void **state)
 {
 	struct run_plan p =
@@ -372,21 +409,14 @@ static void resolv_conf(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(command_line),
-		cmocka_unit_test(refused_by_name),
-		cmocka_unit_test(security_options),
-		cmocka_unit_test(volumes),
-		cmocka_unit_test(volumes_odd),
-		cmocka_unit_test(mount_option),
-		cmocka_unit_test(tmpfs_option),
-		cmocka_unit_test(devices),
-		cmocka_unit_test(environment),
-		cmocka_unit_test(limits),
-		cmocka_unit_test(pairs),
-		cmocka_unit_test(resources),
-		cmocka_unit_test(ports),
-		cmocka_unit_test(signals),
-		cmocka_unit_test(keep_id),
+		cmocka_unit_test(command_line),	    cmocka_unit_test(refused_by_name),
+		cmocka_unit_test(security_options), cmocka_unit_test(volumes),
+		cmocka_unit_test(volumes_odd),	    cmocka_unit_test(mount_option),
+		cmocka_unit_test(tmpfs_option),	    cmocka_unit_test(devices),
+		cmocka_unit_test(environment),	    cmocka_unit_test(limits),
+		cmocka_unit_test(numbers),	    cmocka_unit_test(pairs),
+		cmocka_unit_test(resources),	    cmocka_unit_test(ports),
+		cmocka_unit_test(signals),	    cmocka_unit_test(keep_id),
 		cmocka_unit_test(resolv_conf),
 	};
 
