@@ -110,7 +110,7 @@ sh_bundle() { # SCRIPT [JQ]
 	sh_bundle 'sleep 100'
 	"$MRUN" run -d --bundle b "$ID" </dev/null >log 2>&1
 	run -1 "$MRUN" run --bundle b "$ID"
-	[[ $output == *"container with id exists: $ID"* ]]
+	[[ $output == *"container with given ID already exists: $ID"* ]]
 }
 
 @test "list: columns, JSON, and which roots must exist" {

@@ -205,7 +205,7 @@ code 1" ] || { echo "$out: $(cat "$out")"; false; }
 		wait
 	done
 	# Nothing but these words.
-	sort -u out.* | grep -v "^mrun: container with id exists\|^hint: \|does not exist$\|container not running$\|cannot start an* \(already running \)*container\|worked on by another\|its first process is gone\|^mrun: the container's first process\|created *killed" >odd || true
+	sort -u out.* | grep -v "^mrun: container with given ID already exists\|^hint: \|does not exist$\|container not running$\|cannot start an* \(already running \)*container\|worked on by another\|its first process is gone\|^mrun: the container's first process\|created *killed" >odd || true
 	[ ! -s odd ] || { cat odd; false; }
 	"$MRUN" delete -f "$ID"
 	[ -z "$("$MRUN" list -q)" ]

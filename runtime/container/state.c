@@ -152,7 +152,7 @@ int state_new(struct cmd_context *c, const char *id, const struct container_reco
 	}
 	if (r < 0) {
 		if (errno == EEXIST) {
-			err_msg(e, "container with id exists: %s", id);
+			err_msg(e, "container with given ID already exists: %s", id);
 			e->code = EEXIST;
 			return err_hint(e, "mrun delete %s removes it, or choose another name", id);
 		}

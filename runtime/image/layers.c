@@ -124,11 +124,11 @@ static int check_diff_id(const struct plan_layer *x, struct error *e)
 {
 	if (str_eq(x->entry.meta.diff, x->diff))
 		return 0;
-	return err_msg(
-		e,
-		"unpack layer %.12s: the tar's digest is sha256:%s, and the image config says "
-		"(diff_id) sha256:%s",
+	err_msg(e,
+		"unpack layer %.12s: its content has digest sha256:%s, but the image config says "
+		"sha256:%s (diffID)",
 		x->hex, x->entry.meta.diff, x->diff);
+	return err_hint(e, "the image is damaged or was tampered with: get it again");
 }
 
 static int look_up(struct plan *p, struct error *e)
