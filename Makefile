@@ -214,6 +214,10 @@ test: deps-test ## install what is missing and run the whole suite (TESTS="tests
 	@$(MAKE) --no-print-directory tests-build
 	@BUILD=$(abspath $(BUILD)) tests/run $(TESTS)
 
+.PHONY: test-unit
+test-unit: $(UNIT) ## the unit tests alone
+	@for t in $(UNIT); do $$t || exit 1; done
+
 # Linked dynamically, and much the slower. What the sanitizers say goes to files, since the programs'
 # standard error is the tests' own; any is a failure.
 SANITIZED := $(abspath $(BUILD))/sanitize
