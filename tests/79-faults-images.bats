@@ -48,9 +48,6 @@ make_image() { # DIR
 		--compress gzip --name small:1 --cmd '["/bin/probe"]' --env 'PROBE=exit 0' --output "$1/image.tar" 2>/dev/null
 }
 
-# Below the cache: what is watched. Of compiled filters the oldest go when there are too many, and with
-# them what a killed writer left.
-CACHE=
 # Sweeps as WHO in a home of its own, H; the rest are sweep's arguments, MRUN in steps being mrun
 # and NAME a container's name.
 # Every N where MRUN_SWEEP=full, else SECONDS.
@@ -70,7 +67,7 @@ sweep() { # SECONDS NAME ARG…
 	unshare -m --propagation private sh -c 'mount -t tmpfs -o mode=1777 tmpfs /tmp && exec "$@"' sh \
 		"$SWEEP" --name "$what as $WHO" --user "$id" --dir "$H" --env "HOME=$H" --env "XDG_DATA_HOME=$H/data" \
 		--env "XDG_CACHE_HOME=$H/cache" --env "XDG_RUNTIME_DIR=$H/run" --env PATH=/usr/bin:/bin \
-		--env "MRUN_TEST_MARK=$T" --watch /tmp --watch "$H/run" --watch "$H/data" --watch "$H/cache$CACHE" \
+		--env "MRUN_TEST_MARK=$T" --watch /tmp --watch "$H/run" --watch "$H/data" --watch "$H/cache" \
 		--cgroups "$name" "${budget[@]}" "${args[@]}" >"$T/sweep.log" 2>&1 || status=$?
 	cat "$T/sweep.log"
 	grep '^# [^ ].* calls; ' "$T/sweep.log" >&3
@@ -132,7 +129,6 @@ cold_fails() {
 	sweep 1.2 'run, cold' --errnos $ERRNOS --codes $CODES --wipe "$H/cache" "$LOADED" "trace $RUN" 'after MRUN fsck'
 }
 cold_killed() {
-	local CACHE=/mrun/layers
 	sweep 1.2 'run, cold, killed' --kill --codes $CODES --wipe "$H/cache" "$LOADED" "trace $RUN" "${AFTER[@]}"
 }
 
@@ -143,7 +139,6 @@ warm_fails() {
 	sweep 0.8 'run, warm' --errnos $ERRNOS --codes $CODES "$LOADED" "once $RUN" "trace $RUN"
 }
 warm_killed() {
-	local CACHE=/mrun/layers
 	sweep 0.8 'run, warm, killed' --kill --codes $CODES "$LOADED" "once $RUN" "trace $RUN" "${AFTER[@]}"
 }
 
@@ -157,7 +152,6 @@ pasta_fails() {
 	! tun || sweep 0.8 'run, pasta' --errnos $ERRNOS --codes $CODES "$LOADED" "once $RUN" "trace $PASTA"
 }
 pasta_killed() {
-	local CACHE=/mrun/layers
 	# Prune leaves alone what somebody may be using just now.
 	! tun || sweep 0.8 'run, pasta, killed' --kill --codes $CODES "$LOADED" "${SLOTS[@]}" "trace $PASTA" \
 		'after /usr/bin/find /tmp -mindepth 1 -maxdepth 1 -exec touch -d 2000-01-01 {} +' "${AFTER[@]}"
@@ -178,7 +172,6 @@ detached_fails() {
 		'after MRUN delete --force NAME'
 }
 detached_killed() {
-	local CACHE=/mrun/layers
 	sweep 1.2 'run -d, killed' --kill --codes 1,$CODES "$LOADED" "${SLOTS[@]}" "${DETACHED[@]}" "${AFTER[@]}"
 }
 

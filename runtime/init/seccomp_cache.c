@@ -16,10 +16,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <nettle/sha2.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <time.h>
 
 #include "oci/base/file.h"
 #include "oci/base/self.h"
@@ -226,8 +228,19 @@ static bool cache_read(struct arena *a, const char *path, const uint8_t *key,
 	return true;
 }
 
-/* Removes the oldest file when there are too many; what a crash left half-written counts as well.
- */
+/* What a writer left that was killed: its pid is nobody's, or it has taken longer than any would.
+ * (One of another pid namespace that does live loses a file that it can write again.) */
+static bool is_stale(const char *name, const struct stat *st)
+{
+	const char *tmp = strstr(name, FILE_TMP);
+	int64_t pid;
+
+	if (!tmp || !str_to_i64(tmp + strlen(FILE_TMP), &pid) || pid <= 0 || pid > INT32_MAX)
+		return false;
+	return (kill((pid_t)pid, 0) < 0 && errno == ESRCH) || time(NULL) - st->st_mtim.tv_sec > 60;
+}
+
+/* Removes what is stale, and the oldest file when there are too many. */
 static void prune(int dir)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -249,7 +262,8 @@ static void prune(int dir)
 			struct stat st;
 
 			if (fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-			    !S_ISREG(st.st_mode))
+			    !S_ISREG(st.st_mode) ||
+			    (is_stale(entry->d_name, &st) && unlinkat(dir, entry->d_name, 0) == 0))
 				continue;
 			if (n++ && (st.st_mtim.tv_sec > then.tv_sec ||
 				    (st.st_mtim.tv_sec == then.tv_sec &&

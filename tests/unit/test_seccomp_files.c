@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "runtime/image/seccomp_profile.h"
 #include "runtime/init/seccomp_notify.h"
@@ -118,6 +120,39 @@ static void test_cache_is_bounded(void **state)
 	assert_non_null(fgets(line, sizeof(line), p));
 	pclose(p);
 	assert_int_equal(atoi(line), 64);
+	empty_cache();
+}
+
+static bool exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static void test_cache_of_the_killed(void **state)
+{
+	const struct timespec old[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	const char *own = arena_printf(&arena, "%s/mrun/seccomp/a.bpf.tmp%d", dir, (int)getpid());
+	char *dead, *other = arena_printf(&arena, "%s/mrun/seccomp/a.bpf.tmpx", dir);
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		_exit(0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	empty_cache();
+	assert_true(denies_mkdir());
+	dead = arena_printf(&arena, "%s.tmp%d", only_file(), (int)pid);
+	assert_int_equal(file_replace(AT_FDCWD, dead, "x", 1, 0600, false, &error), 0);
+	assert_int_equal(file_replace(AT_FDCWD, own, "x", 1, 0600, false, &error), 0);
+	assert_int_equal(file_replace(AT_FDCWD, other, "x", 1, 0600, false, &error), 0);
+	compile(RULE("\"names\":[\"rmdir\"],\"action\":\"SCMP_ACT_ERRNO\""));
+	assert_false(exists(dead));
+	assert_true(exists(own)); /* alive, and writing */
+	assert_true(exists(other));
+	assert_int_equal(utimensat(AT_FDCWD, own, old, 0), 0);
+	compile(RULE("\"names\":[\"chdir\"],\"action\":\"SCMP_ACT_ERRNO\""));
+	assert_false(exists(own)); /* another has its pid now */
+	assert_true(exists(other));
 	empty_cache();
 }
 
@@ -270,8 +305,11 @@ static void test_notify(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cache),	cmocka_unit_test(test_cache_is_bounded),
-		cmocka_unit_test(test_profile), cmocka_unit_test(test_profile_errors),
+		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_cache_is_bounded),
+		cmocka_unit_test(test_cache_of_the_killed),
+		cmocka_unit_test(test_profile),
+		cmocka_unit_test(test_profile_errors),
 		cmocka_unit_test(test_notify),
 	};
 
