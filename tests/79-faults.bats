@@ -274,6 +274,16 @@ in_shim() { ALL=1 MRUN_SWEEP_OPTIONS="--of shim" both_all "$@"; }
 	failing getdents64 delete --regex .
 	[ "$("$MRUN" state "$ID" | jq -r .status)" = running ]
 	"$MRUN" delete --force "$ID"
+	# A cgroup that was there before: it would be taken for the container's, and removed with it.
+	local up=/sys/fs/cgroup
+	[ ! -d $up/pids ] || up=$up/pids
+	mkdir "$up/$P.there"
+	jq --arg p "/$P.there" '.linux.cgroupsPath = $p' "$B/config.json" >c
+	cat c >"$B/config.json"
+	run -1 strace -qq -o /dev/null -P "$up/$P.there" -e inject=access:error=EIO "$MRUN" run -d --bundle "$B" "$ID"
+	"$MRUN" delete --force "$ID" >/dev/null 2>&1 || true
+	rmdir "$up/$P.there"
+	[[ $output == *"look for cgroup $up/$P.there: input/output error" ]]
 }
 
 @test "output that could not be passed on is told, and the exit code is the program's" {

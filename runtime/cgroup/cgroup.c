@@ -127,13 +127,18 @@ static bool out_of_reach(struct cgroup *cg, const struct hierarchy *h)
 /* The record of this is all that a delete after a crash has: a cgroup that is there already is
  * never to be taken for ours. NAMED: by the configuration; else where we may make none is none of
  * ours. */
-static enum hierarchy_state look(struct cgroup *cg, const struct hierarchy *h, bool named)
+static int look(struct cgroup *cg, struct hierarchy *h, bool named, struct error *e)
 {
 	bool reachable = !cg->rootless || !out_of_reach(cg, h);
 
-	if ((reachable || named) && access(h->dir, F_OK) == 0)
-		return HIER_FOREIGN;
-	return reachable ? HIER_PLANNED : HIER_ABSENT;
+	h->state = reachable ? HIER_PLANNED : HIER_ABSENT;
+	if (!reachable && !named)
+		return 0;
+	if (access(h->dir, F_OK) == 0)
+		h->state = HIER_FOREIGN;
+	else if (reachable && errno != ENOENT)
+		return err_sys(e, errno, "look for cgroup %s", h->dir);
+	return 0;
 }
 
 static bool is_systemd_form(const char *path)
@@ -190,7 +195,9 @@ struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, stru
 		const char *base = r->path && *r->path == '/' ? "/" : base_of(cg, h);
 
 		set_path(cg, h, of_unit ? of_unit : layout_path(a, base, r->path, r->id));
-		h->state = of_unit ? HIER_PLANNED : look(cg, h, r->path != NULL);
+		h->state = HIER_PLANNED;
+		if (!of_unit && look(cg, h, r->path != NULL, e) < 0)
+			return NULL;
 		h->planned = h->state != HIER_ABSENT;
 	}
 	return cg;
