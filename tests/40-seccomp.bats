@@ -144,6 +144,37 @@ image_probe() { # OPTION… -- ABI; the probe in an image's container
 	grep -qx "pidfd_getfd ENOSYS" "$T/out"
 }
 
+# PR_SET_PDEATHSIG: what is to outlive mrun says so before the filter can forbid it.
+@test "a profile without prctl: what goes on after mrun does so" {
+	need_root
+	local nnp
+	lived() {
+		for _ in {1..200}; do
+			[ ! -e "$T/b/rootfs/$1" ] || return 0
+			sleep 0.05
+		done
+		return 1
+	}
+	for nnp in true false; do
+		rm -rf b
+		# Without setsid exec goes the other way.
+		filtered '["/bin/sh", "-c", "sleep 0.3; touch /lived; exec sleep 1000"]' '{defaultAction: "SCMP_ACT_ALLOW",
+			syscalls: [{names: ["prctl", "setsid"], action: "SCMP_ACT_ERRNO"}]}'
+		jq ".process.noNewPrivileges = $nnp | .root.readonly = false" b/config.json >c
+		cat c >b/config.json
+		"$MRUN" run -d --bundle b "$ID" </dev/null >/dev/null 2>&1
+		lived lived
+		"$MRUN" exec -d "$ID" /bin/sh -c 'sleep 0.3; touch /entered' </dev/null >/dev/null 2>&1
+		lived entered
+		"$MRUN" delete -f "$ID"
+		rm b/rootfs/lived
+		"$MRUN" create --bundle b "$ID" </dev/null >/dev/null 2>&1
+		"$MRUN" start "$ID"
+		lived lived
+		"$MRUN" delete -f "$ID"
+	done
+}
+
 @test "bad values: the error names the field, nothing is left" {
 	need_root
 	local bad

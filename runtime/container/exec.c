@@ -201,6 +201,7 @@ static int plan_order(struct exec *x, struct error *e)
 	uint64_t bounding = 0;
 
 	x->plan.late = !process_can_join(&x->plan.process, x->plan.terminal);
+	x->plan.process.goes_on = x->plan.late;
 	if (!x->plan.late || (x->plan.namespaces & CLONE_NEWUSER) ||
 	    !(x->plan.namespaces & CLONE_NEWPID))
 		return 0;

@@ -219,7 +219,6 @@ static int run_late(struct exec_plan *p, struct error *e)
 	}
 	if (sync_expect(p->sync_fd, SYNC_MAPPED, e) < 0 || settle(p, &path, e) < 0)
 		return -1;
-	prctl(PR_SET_PDEATHSIG, 0);
 	return process_exec(p->arena, &p->process, path, &call, e);
 }
 

@@ -210,6 +210,7 @@ static int make_plan(struct launch *l, struct error *e)
 	p->pdeathsig = l->out->state.record->image && !l->o->detach;
 	if (p->exposed)
 		plan_exposed(l);
+	p->process.goes_on = !p->pdeathsig && !p->exposed;
 	if (!l->out->cgroup) {
 		p->clone_flags |= p->late_flags & CLONE_NEWCGROUP;
 		p->late_flags &= ~(uint64_t)CLONE_NEWCGROUP;

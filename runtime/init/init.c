@@ -219,7 +219,6 @@ static int wait_for_start(struct init_plan *p, struct error *e)
 	ssize_t n;
 
 	/* The parent ends as soon as it has read this. */
-	prctl(PR_SET_PDEATHSIG, 0);
 	if (sync_send(p->sync_fd, SYNC_CREATED, -1, e) < 0)
 		return -1;
 	close(p->sync_fd);
@@ -384,9 +383,7 @@ static int run(struct init_plan *p, struct error *e)
 					   NULL, p->process.env },
 		      e) < 0)
 		return -1;
-	if (!p->pdeathsig)
-		prctl(PR_SET_PDEATHSIG, 0);
-	else
+	if (p->pdeathsig)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	call.report_fd = p->sync_fd;
 	return process_exec(p->arena, &p->process, path, &call, e);

@@ -77,6 +77,7 @@ struct process_plan {
 	bool existing_cwd;     /* exec: a missing working directory is an error, not made */
 	bool user_namespace;   /* the container has one that is not ours */
 	bool parent_schedules; /* process.scheduler is set from outside: a clone may reset it */
+	bool goes_on;	       /* when mrun ends, which is its parent */
 	bool label_late;       /* the shim sets the label, through the container's /proc */
 	/* What init.c knows, and exec.c does not, of the process that process_drop() works on. */
 	bool ids_are_zero, no_groups; /* all of its ids are 0; it has no supplementary groups */

@@ -350,6 +350,9 @@ static int settle_before_filter(const struct process_plan *p, struct error *e)
 {
 	if (!p->in_root || p->umask != 0022)
 		umask(p->umask);
+	/* From here on it is the socket that tells of mrun's end. */
+	if (p->goes_on && prctl(PR_SET_PDEATHSIG, 0) < 0)
+		return err_sys(e, errno, "prctl");
 	if (syscall(SYS_close_range, 3U + (unsigned)p->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return err_sys(e, errno, "close_range");
 	return 0;
