@@ -36,6 +36,7 @@ teardown() {
 		go
 		[ "$status" -eq 1 ]
 		[ "$(cat "$T/service")" = ready ]
+		sentinel_same
 	done
 	# The control, and what SECURITY.md says of it.
 	m --network host -v "$T/attack:/attack:ro" "$IMAGE" /attack connect "$NAME"

@@ -24,6 +24,14 @@ teardown() { sec_teardown; }
 		run -1 m restore --bundle "$B" --image-path "$C" --work-path "$HOST/open" "$ID"
 		[[ $output == *"restore: mrun does not support checkpoint and restore"* ]]
 		[[ $output != *"$SECRET"* ]]
+		# As the one file that it is handed on as.
+		tar -C "$C" -cf "$C.tar" .
+		chmod 644 "$C.tar"
+		run -1 m restore --bundle "$B" --image-path "$C.tar" --work-path "$HOST/open" "$ID"
+		[[ $output == *"restore: mrun does not support checkpoint and restore"* ]]
+		run -125 m load "$C.tar"
+		[[ $output == *"not an image"* ]]
+		[[ $output != *"$SECRET"* ]]
 		run ! m state "$ID"
 		start
 		run -1 m checkpoint --image-path "$HOST/open" --work-path "$HOST/empty" "$ID"

@@ -17,29 +17,27 @@ BAD=(../../host ../../host/empty /etc a/b ./a a/ . .. '' $'a\nb' 'a b' $'a\x1b[2
 	local id command
 	for WHO in $(roles); do
 		hostile '.process.args = ["/bin/true"]'
+		jq .process "$B/config.json" >"$B/process.json"
 		R=$T/state-$WHO
 		mkdir -m 700 "$R"
 		[ "$WHO" != user ] || [ "$(id -u)" -ne 0 ] || chown "$TEST_USER:" "$R"
 		for id in "${BAD[@]}"; do
 			echo "as $WHO: '$id'"
-			for command in 'delete -f' delete state kill start; do
+			for command in 'delete -f' delete state kill start stop wait logs ps pause resume events \
+				'update --pids-limit 5' "exec -p $B/process.json"; do
 				# shellcheck disable=SC2086 # command and option
 				run m --root "$R" $command "$id"
 				[ "$status" -ne 0 ]
 				[[ $output == *"container id"* ]]
 			done
-			run m --root "$R" run --bundle "$B" "$id"
-			[ "$status" -ne 0 ]
-			[[ $output == *"container id"* ]]
+			for command in run create; do
+				run m --root "$R" $command --bundle "$B" "$id"
+				[ "$status" -ne 0 ]
+				[[ $output == *"container id"* ]]
+			done
 			# Nor does what it says move the terminal's cursor.
 			[[ $output != *$'\x1b'* ]]
 		done
-		[ "$WHO" = user ] || {
-			for id in "${BAD[@]}"; do
-				run m --root "$R" exec "$id" true
-				[ "$status" -ne 0 ]
-			done
-		}
 		[ -z "$(ls -A "$R")" ]
 		sentinel_same
 	done

@@ -37,6 +37,7 @@ SHOW='cat /etc/hosts /etc/hostname /etc/resolv.conf; ls -l /etc/mtab'
 			echo "as $WHO: $target"
 			m --hostname victim --dns 192.0.2.53 "$IMAGE" sh -c "$SHOW" >"$T/out" 2>"$T/err"
 			no_secret "$T/out"
+			grep -qF "/etc/mtab -> $target" "$T/out"
 			# All three names lead to one file there: what was put on it last is seen.
 			grep -q "nameserver 192.0.2.53" "$T/out"
 			sentinel_same
@@ -47,7 +48,9 @@ SHOW='cat /etc/hosts /etc/hostname /etc/resolv.conf; ls -l /etc/mtab'
 @test "FIFOs: nothing waits; directories: refused" {
 	plant nowhere
 	rm "$T/image/etc"/*
-	mkfifo "$T/image/etc/resolv.conf" "$T/image/etc/hosts" "$T/image/etc/hostname"
+	rm "$T/image/.krun_config.json"
+	mkfifo "$T/image/etc/resolv.conf" "$T/image/etc/hosts" "$T/image/etc/hostname" "$T/image/etc/mtab" \
+		"$T/image/.krun_config.json"
 	hostile_image image
 	for WHO in $(roles); do
 		m --hostname victim "$IMAGE" cat /etc/hostname >"$T/out" 3>&- &
@@ -55,6 +58,7 @@ SHOW='cat /etc/hosts /etc/hostname /etc/resolv.conf; ls -l /etc/mtab'
 		wait_for test -s "$T/out"
 		wait "$pid"
 		[ "$(cat "$T/out")" = victim ]
+		sentinel_same
 	done
 	rm "$T/image.tar" "$T/image/etc"/*
 	mkdir "$T/image/etc/hosts"

@@ -116,5 +116,6 @@ written() {
 	for WHO in $(roles); do
 		run -125 m -v "$T/volume-$WHO:/vol" "$IMAGE" true
 		[[ $output == *"mount /proc: it is a link"* ]]
+		sentinel_same
 	done
 }

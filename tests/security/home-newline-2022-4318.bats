@@ -44,6 +44,7 @@ teardown() { sec_teardown; }
 		for host in $'a\n192.0.2.1 evil:192.0.2.2' 'a b:192.0.2.2' $'a:192.0.2.2\n192.0.2.3 evil'; do
 			run -125 m --add-host "$host" "$IMAGE" cat /etc/hosts
 		done
+		sentinel_same
 	done
 }
 
@@ -61,5 +62,6 @@ teardown() { sec_teardown; }
 		m "$IMAGE" >"$T/out" 2>"$T/err" || true
 		cat -v "$T/err"
 		run ! grep -q $'[\x01-\x08\x0b-\x1f\x7f]' "$T/out" "$T/err"
+		sentinel_same
 	done
 }

@@ -45,8 +45,11 @@ image_with() { # COMMAND that makes "$f"
 		grep -q "/etc/passwd of the container: not a regular file" "$T/err"
 	done
 	image_with mkdir
-	look_up
-	[ "$status" -eq 125 ]
+	for WHO in $(roles); do
+		look_up
+		[ "$status" -eq 125 ]
+		sentinel_same
+	done
 	for target in /dev/zero /dev/stdin /proc/self/fd/0 /proc/kmsg "$HOST/open/passwd" "../../../../../..$HOST/open/passwd" passwd; do
 		# The host has a somebody; the image shall not.
 		echo "somebody:x:0:0::/:/bin/sh" >"$HOST/open/passwd"

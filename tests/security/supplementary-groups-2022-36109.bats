@@ -37,6 +37,7 @@ teardown() { sec_teardown; }
 		[[ $output == *"gid 1000 groups 1000"*"Permission denied"* ]]
 		run m -u 1000:1000 "$IMAGE" /setgid open /denied
 		[[ $output == *"gid 5 groups 1000"*"Permission denied"* ]]
+		sentinel_same
 	done
 	# The control: without the supplementary group it is open. (config.json's list is the caller's word.)
 	WHO=root

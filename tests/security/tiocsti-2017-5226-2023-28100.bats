@@ -37,11 +37,11 @@ on_terminal() {
 			hostile "$caps"' | .process.args = ["/attack-misc", "type"]'
 			run -0 on_terminal "$MRUN" run --bundle "$B" "$ID"
 			echo "$output"
-			[[ $output == *"0 TIOCSTI"*"0 characters were typed"* ]]
+			[[ $output == *"0 TIOCSTI"*"0 TIOCSTI with upper bits"*"0 TIOCLINUX with upper bits"*"0 characters were typed"* ]]
 			configure '.process.args = ["/bin/sleep", "1000"]'
 			start
 			run -0 on_terminal "$MRUN" exec "$ID" /attack-misc type
-			[[ $output == *"0 TIOCSTI"*"0 characters were typed"* ]]
+			[[ $output == *"0 TIOCSTI"*"0 TIOCSTI with upper bits"*"0 TIOCLINUX with upper bits"*"0 characters were typed"* ]]
 			m delete -f "$ID"
 		done
 	done
@@ -56,6 +56,7 @@ on_terminal() {
 			run -0 on_terminal "$MRUN" $options -v "$T/attack-misc:/attack:ro" "$IMAGE" /attack type
 			echo "$output"
 			[[ $output == *"0 characters were typed"* ]]
+			sentinel_same
 			case $options in -i | *'all') [[ $output == *"0 TIOCSTI with upper bits: Operation not permitted"* ]] ;; esac
 		done
 	done

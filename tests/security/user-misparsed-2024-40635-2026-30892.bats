@@ -48,19 +48,29 @@ ids() { # USER -> uid:gid or what was said
 		[ "$(ids plain)" = 1234:1234 ]
 		[ "$(ids evil)" = 0:0 ] # a name is what passwd says
 		for user in "${REFUSED[@]}"; do
-			[ "$WHO" = root ] || [[ $user != 1* ]] || continue # the same code: not all of it twice
 			run -125 m -u "$user" "$IMAGE" id
 			[[ $output == *"user '"* ]]
 			[[ $output != *uid=* ]]
 		done
 		sentinel_same
 	done
-	for user in 4294967296 -1 1: +0; do
-		mv "$T/image.tar" "$T/old.tar"
-		hostile_image image "{User: \"$user\", Cmd: [\"id\"]}"
-		run -125 "$MRUN" "$IMAGE"
-		[[ $output == *"user '$user'"* ]]
+	# The image's own word; and in an image that has no such names.
+	mkdir "$T/bare"
+	for user in 1 4294967296 -1 1: +0; do
+		for name in image bare; do
+			rm -f "$T/$name.tar"
+			hostile_image $name "{User: \"$user\", Cmd: [\"id\", \"-u\"]}"
+			for WHO in $(roles); do
+				if [ "$user" = 1 ]; then
+					[ "$(m "$IMAGE")" = 1 ]
+				else
+					run -125 m "$IMAGE"
+					[[ $output == *"user '$user'"* ]]
+				fi
+			done
+		done
 	done
+	sentinel_same
 	# It is an error as well where the user is written down in numbers.
 	run -125 "$MRUN" unpack "$IMAGE" "$T/unpacked"
 	[[ $output == *"user '+0'"* ]]
@@ -93,5 +103,6 @@ ids() { # USER -> uid:gid or what was said
 			[ "$user" = null ] || [ "$status" -ne 0 ]
 			[ "$user" = null ] || run ! grep -q uid= "$T/out"
 		done
+		sentinel_same
 	done
 }
