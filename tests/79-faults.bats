@@ -68,6 +68,8 @@ sweep() { # WHAT OPTION… STEP…
 	shift
 	[ "${MRUN_SWEEP:-}" != full ] && [ "${ALL:-}" != 1 ] || amount=()
 	[ "$WHO" = root ] || who=(--user "$TEST_UID:$TEST_GID")
+	# Without memory of its own it ends.
+	! sanitized || amount+=(--leave mmap,munmap,mprotect,prlimit64)
 	# shellcheck disable=SC2086 # options of whoever calls
 	$SWEEP --name "$what as $WHO" "${who[@]}" "${amount[@]}" --dir "$B" --env "PATH=$PATH" \
 		--env "HOME=$D/home" --env "XDG_RUNTIME_DIR=$D/run" --env "XDG_CACHE_HOME=$D/cache" \
@@ -170,10 +172,83 @@ rich() {
 # A terminal, whose master the first process makes; all that the program says goes through it. (EIO is
 # what a terminal says at its end.)
 terminal() {
+	terminal_bundle
+	ERRNOS=ENOMEM,EPERM,EMFILE "$1" "run with a terminal" --told "trace $MRUN run $ID"
+}
+# The same of exec.
+into_terminal() {
+	make_bundle '["/bin/sleep", "1000"]'
+	ERRNOS=ENOMEM,EPERM,EMFILE beside "$1" "exec with a terminal" --told "once $MRUN run -d $ID" \
+		"trace $MRUN exec -t $ID /bin/sh /tell" "end $MRUN delete --force $ID"
+}
+# Somebody at $T/sock who is given terminals, and reads each to its end. Who says "told?" there gets, once
+# those before him have come to their end, all that was read since the last one asked.
+receiver() {
+	cat >"$T/receiver.py" <<-'END'
+		import array, os, socket, sys
+		s = socket.socket(socket.AF_UNIX)
+		if len(sys.argv) > 2:
+		    s.connect(sys.argv[1])
+		    s.send(b"told?")
+		    while data := s.recv(10000):
+		        sys.stdout.write(data.decode())
+		    sys.exit()
+		s.bind(sys.argv[1])
+		os.chmod(sys.argv[1], 0o777)
+		s.listen(10)
+		told = b""
+		while True:
+		    c = s.accept()[0]
+		    data, anc, _, _ = c.recvmsg(100, socket.CMSG_SPACE(4))
+		    if data == b"told?":
+		        c.sendall(told)
+		        told = b""
+		    for fd in array.array("i", anc[0][2] if anc else b""):
+		        try:
+		            while data := os.read(fd, 10000):
+		                told += data
+		        except OSError:
+		            pass  # nobody has it any more
+		        os.close(fd)
+		    c.close()
+	END
+	chmod 644 "$T/receiver.py"
+	rm -f "$T/sock"
+	python3 "$T/receiver.py" "$T/sock" 3>&- &
+	RECEIVER=$!
+	for _ in {1..200}; do [ ! -S "$T/sock" ] || break; sleep 0.05; done
+	SOCKET="--console-socket $T/sock"
+	# Not one from root's home.
+	TOLD="$(PATH=/usr/local/bin:/usr/bin:/bin command -v python3) $T/receiver.py $T/sock told"
+}
+# FUNCTION HOW with such a receiver.
+received() {
+	local status=0
+	receiver
+	"$@" || status=1
+	kill "$RECEIVER"
+	wait "$RECEIVER" || true
+	return "$status"
+}
+terminal_bundle() {
 	make_bundle '["/bin/sh", "/tell"]'
 	jq '.process.terminal = true' "$B/config.json" >c
 	cat c >"$B/config.json"
-	ERRNOS=ENOMEM,EPERM,EMFILE "$1" "run with a terminal" --told "trace $MRUN run $ID"
+}
+run_to_socket() {
+	terminal_bundle
+	"$1" "run -d with a console socket" "before $TOLD" "trace $MRUN run -d $SOCKET $ID" "trace $TOLD" \
+		"trace $MRUN delete --force $ID" "after $MRUN delete --force $ID"
+}
+create_to_socket() {
+	terminal_bundle
+	"$1" "create with a console socket" "before $TOLD" "trace $MRUN create $SOCKET $ID" "trace $MRUN start $ID" \
+		"trace $TOLD" "trace $MRUN delete --force $ID" "after $MRUN delete --force $ID"
+}
+into_socket() {
+	make_bundle '["/bin/sleep", "1000"]'
+	beside "$1" "exec with a console socket" "once $MRUN run -d $ID" "before $TOLD" \
+		"trace $MRUN exec -d -t $SOCKET $ID /bin/sh /tell" "trace $TOLD" "end $MRUN delete --force $ID"
 }
 # The other layout of cgroups, in a mount namespace of our own.
 unified() {
@@ -231,6 +306,14 @@ looks() {
 @test "run with hooks, a filter, limits: killed at a call, delete --force removes what is left" { both_all rich kills; }
 @test "run with a terminal: a call that fails is success or one error" { both_all terminal faults; }
 @test "run with a terminal: killed at a call, delete --force removes what is left" { both_all terminal kills; }
+@test "exec with a terminal: a call that fails is success or one error" { both_all into_terminal faults; }
+@test "exec with a terminal: killed at a call, the container goes on" { both_all into_terminal kills; }
+@test "run -d with a console socket: a call that fails is success or one error" { received both_all run_to_socket faults; }
+@test "run -d with a console socket: killed at a call, delete --force removes what is left" { received both_all run_to_socket kills; }
+@test "create with a console socket: a call that fails is success or one error" { received both_all create_to_socket faults; }
+@test "create with a console socket: killed at a call, delete --force removes what is left" { received both_all create_to_socket kills; }
+@test "exec with a console socket: a call that fails is success or one error" { received both_all into_socket faults; }
+@test "exec with a console socket: killed at a call, the container goes on" { received both_all into_socket kills; }
 @test "run on cgroup v2: a call that fails is success or one error" { unified faults; }
 @test "run on cgroup v2: killed at a call, delete --force removes what is left" { unified kills; }
 @test "pause, resume: a call that fails is success or one error, and the container can go on" { WHO=root paused faults; }
@@ -253,6 +336,7 @@ in_shim() { ALL=1 MRUN_SWEEP_OPTIONS="--of shim" both_all "$@"; }
 @test "what cannot be looked at is not missing" {
 	need strace
 	need_root
+	need_no_sanitizer "its own calls would fail as well"
 	failing() { # CALLS ARG…
 		local calls=$1
 		shift

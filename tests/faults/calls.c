@@ -198,6 +198,17 @@ const char *call_name(long nr)
 	return other;
 }
 
+bool call_is_among(long nr, const char *list)
+{
+	const char *name = call_name(nr);
+	size_t len = strlen(name);
+
+	for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+		if (strncmp(at, name, len) == 0 && (!at[len] || at[len] == ','))
+			return true;
+	return false;
+}
+
 int errno_of_name(const char *name)
 {
 	for (size_t i = 0; i < LEN(errnos); i++)

@@ -9,6 +9,8 @@
 bool call_may_fail(long nr, const unsigned long long *args, int errnum);
 /* "openat", or "call 437"; static. */
 const char *call_name(long nr);
+/* Whether it is one of LIST: names with commas between them; NULL: none. */
+bool call_is_among(long nr, const char *list);
 /* "ENOMEM"; 0 where the name is unknown. */
 int errno_of_name(const char *name);
 const char *name_of_errno(int errnum);

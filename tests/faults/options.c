@@ -93,7 +93,8 @@ void options_parse(int argc, char **argv)
 		{ "budget", 1, 0, 'b' },  { "seed", 1, 0, 's' },
 		{ "only", 1, 0, 'o' },	  { "messages", 0, 0, 'm' },
 		{ "max", 1, 0, 'M' },	  { "of", 1, 0, 'O' },
-		{ "told", 0, 0, 't' },	  { 0 },
+		{ "told", 0, 0, 't' },	  { "blur", 0, 0, 'D' },
+		{ "leave", 1, 0, 'L' },	  { 0 },
 	};
 	int opt;
 
@@ -146,6 +147,12 @@ void options_parse(int argc, char **argv)
 			break;
 		case 't':
 			o.told = true;
+			break;
+		case 'L':
+			o.leave = optarg;
+			break;
+		case 'D':
+			o.blur = true;
 			break;
 		case 'O':
 			o.of = optarg;

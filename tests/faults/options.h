@@ -20,7 +20,7 @@ struct step {
 };
 
 struct options {
-	const char *name, *cgroups, *of;
+	const char *name, *cgroups, *of, *leave;
 	int errnos[8];
 	size_t errnos_n;
 	int codes[8];
@@ -29,7 +29,7 @@ struct options {
 	gid_t gid;
 	struct lines env, watch, wipe;
 	const char *dir;
-	bool either, messages, told;
+	bool either, messages, told, blur;
 	double bound, budget;
 	size_t max; /* problems */
 	unsigned seed;

@@ -49,6 +49,19 @@ void lines_sort(struct lines *l)
 		qsort(l->items, l->n, sizeof(*l->items), compare);
 }
 
+void lines_tell(struct lines *l)
+{
+	lines_sort(l);
+	for (size_t i = 0; i < l->n;) {
+		size_t k = i;
+
+		while (k < l->n && strcmp(l->items[k], l->items[i]) == 0)
+			k++;
+		printf("# %5zu %s\n", k - i, l->items[i]);
+		i = k;
+	}
+}
+
 bool lines_has(const struct lines *l, const char *line)
 {
 	return l->n && bsearch(&line, l->items, l->n, sizeof(*l->items), compare);
@@ -80,6 +93,26 @@ void lines_compare(struct lines *ret, const char *expected, const char *got)
 			lines_add(ret, "+ %s", b.items[i]);
 	lines_free(&a);
 	lines_free(&b);
+}
+
+void text_blur(char *text)
+{
+	char *to = text;
+
+	while (*text) {
+		size_t n = strspn(text, "0123456789abcdef");
+
+		if (n == 64) {
+			*to++ = '*';
+			text += n;
+			continue;
+		}
+		n += !n;
+		memmove(to, text, n);
+		to += n;
+		text += n;
+	}
+	*to = 0;
 }
 
 /* nftw(3) has no argument for its function. */

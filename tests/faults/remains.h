@@ -15,8 +15,12 @@ void lines_add(struct lines *l, const char *fmt, ...) __attribute__((format(prin
 void lines_free(struct lines *l);
 void lines_sort(struct lines *l);
 bool lines_has(const struct lines *l, const char *line);
+/* Sorts and prints them, each once, after how often it is there. */
+void lines_tell(struct lines *l);
 /* Splits TEXT at its newlines. */
 void lines_split(struct lines *l, const char *text);
+/* Each digest in TEXT becomes a star. */
+void text_blur(char *text);
 /* The lines that only one of the two texts has, after "- " or "+ ". */
 void lines_compare(struct lines *ret, const char *expected, const char *got);
 

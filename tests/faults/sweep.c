@@ -13,11 +13,13 @@
  *   --watch DIR        its files must be as before a trial, or as after one without a fault
  *   --either           … all as before or all as after, not some of both
  *   --wipe DIR         is emptied before each trial
+ *   --blur             digests are another each time, and so not compared
  *   --told             a success may have another output where a warning says so
  *   --cgroups PREFIX   no cgroup of a name that begins so may stay
  *   --bound SECONDS    that a command may take (20)
  *   --budget SECONDS   as many trials as fit, at random (default: all)     --seed N
  *   --of NAME          only calls that the program NAME makes, which a process executes last
+ *   --leave A,B,…      calls that do not fail (they may be killed at)
  *   --only P:N:E       this trial alone: process, call, errno or KILL (repeatable)
  *   --max N            stops after so many problems (20)
  *   --messages         lists what was said in the end
@@ -228,6 +230,8 @@ static void run_traced(struct session *s, bool first)
 			continue;
 		}
 		session_run(s, st->argv, true, &x);
+		if (o.blur)
+			text_blur(x.out);
 		if (first) {
 			st->code = x.code;
 			st->out = x.out;
@@ -257,6 +261,8 @@ static void files_now(struct lines *l)
 {
 	for (size_t i = 0; i < o.watch.n; i++)
 		remains_files(l, o.watch.items[i]);
+	for (size_t i = 0; o.blur && i < l->n; i++)
+		text_blur(l->items[i]);
 	lines_sort(l);
 }
 
@@ -495,6 +501,7 @@ static struct fault *all_faults(size_t *ret_n)
 					continue;
 				if (o.errnos[k] != TRACE_KILL &&
 				    (before_main(p, i) ||
+				     call_is_among(base.record.p[p].calls[i], o.leave) ||
 				     !call_may_fail(base.record.p[p].calls[i], NULL, o.errnos[k])))
 					continue;
 				f = realloc(f, (n + 1) * sizeof(*f));
@@ -515,19 +522,6 @@ static void shuffle(struct fault *f, size_t n)
 
 		f[i - 1] = f[k];
 		f[k] = swap;
-	}
-}
-
-static void list_messages(void)
-{
-	lines_sort(&messages);
-	for (size_t i = 0; i < messages.n;) {
-		size_t k = i;
-
-		while (k < messages.n && strcmp(messages.items[k], messages.items[i]) == 0)
-			k++;
-		printf("# %5zu %s\n", k - i, messages.items[i]);
-		i = k;
 	}
 }
 
@@ -590,6 +584,6 @@ int main(int argc, char **argv)
 	new_session(&s, NULL);
 	untraced(&s, END);
 	if (o.messages)
-		list_messages();
+		lines_tell(&messages);
 	return problems.n ? 1 : 0;
 }
