@@ -1,3 +1,4 @@
+#!/usr/bin/env bats
 # System-call filters as a container meets them: linux.seccomp of a bundle, --security-opt seccomp and
 # the default profile of an image, the cache of compiled filters, the agent of SCMP_ACT_NOTIFY. What
 # a compiled filter decides for every call and ABI is in tests/unit/test_seccomp.c.

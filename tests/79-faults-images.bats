@@ -65,7 +65,7 @@ sweep() { # SECONDS NAME ARG…
 		args+=("${arg//HOME/$H}")
 	done
 	# Without memory of its own it ends.
-	! sanitized || budget+=(--leave mmap,munmap,mprotect,prlimit64)
+	! sanitized || budget+=(--leave "mmap,munmap,mprotect,prlimit64")
 	[ "$WHO" = root ] || id=$(stat -c %u:%g "$H")
 	# What is put into /tmp shall be seen; others' files there are not ours.
 	unshare -m --propagation private sh -c 'mount -t tmpfs -o mode=1777 tmpfs /tmp && exec "$@"' sh \

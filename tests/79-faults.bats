@@ -69,7 +69,7 @@ sweep() { # WHAT OPTION… STEP…
 	[ "${MRUN_SWEEP:-}" != full ] && [ "${ALL:-}" != 1 ] || amount=()
 	[ "$WHO" = root ] || who=(--user "$TEST_UID:$TEST_GID")
 	# Without memory of its own it ends.
-	! sanitized || amount+=(--leave mmap,munmap,mprotect,prlimit64)
+	! sanitized || amount+=(--leave "mmap,munmap,mprotect,prlimit64")
 	# shellcheck disable=SC2086 # options of whoever calls
 	$SWEEP --name "$what as $WHO" "${who[@]}" "${amount[@]}" --dir "$B" --env "PATH=$PATH" \
 		--env "HOME=$D/home" --env "XDG_RUNTIME_DIR=$D/run" --env "XDG_CACHE_HOME=$D/cache" \
