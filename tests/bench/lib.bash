@@ -180,6 +180,23 @@ value() { # GROUP LABEL COLUMN
 		"$results/times.tsv"
 }
 
+# Bytes that CMD and all that it starts write to files (not to pipes, sockets, memory files, /proc, /sys and
+# /dev): the sum of what the calls returned, where the descriptor is one of a file. Needs strace.
+bytes_written() { # CMD…
+	$wrap $run strace -f -y -qq -e signal=none \
+		-e trace=write,pwrite64,writev,pwritev,pwritev2,sendfile,copy_file_range \
+		-o "$dir/strace" "$@" >/dev/null 2>"$work/log" || {
+		note "strace: $(tail -n 1 "$work/log")"
+		return 0
+	}
+	awk '
+		/copy_file_range\(/ { split($0, part, "<"); text[$1] = part[3] }
+		/(write|writev|pwrite64|pwritev2?|sendfile)\(/ { split($0, part, "<"); text[$1] = part[2] }
+		/ = [0-9]+$/ && text[$1] ~ /^\// && text[$1] !~ /^\/(proc|sys|dev\/(null|pts|tty)|memfd:)/ { sum += $NF }
+		/ = / { delete text[$1] }
+		END { print sum + 0 }' "$dir/strace"
+}
+
 # The first of LABELs that was measured.
 first_of() { # GROUP LABEL…
 	local group=$1 label
