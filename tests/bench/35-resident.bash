@@ -1,7 +1,10 @@
 # What stays resident for each detached container, in PSS of all processes that are not the container's:
-# `mrun -d IMAGE` for one container and for ten (they share the program's pages), podman's conmon and
-# containerd's shim for one.
+# `mrun -d IMAGE` for one container and for ten (they share the program's pages), podman's conmon (over
+# runc, and over mrun in runc's place) and containerd's shim for one.
 # shellcheck shell=bash disable=SC2034,SC2086,SC2154 # lib.bash's and run's variables; $run is words or nothing
+
+# shellcheck disable=SC1091 # linted on its own
+source "$here/daemons.bash"
 
 pss() { # PID…: the sum in KiB
 	local pid sum=0 n
@@ -20,46 +23,59 @@ pids_of() { # FILE
 	done
 }
 
-conmon_pss() {
-	local store=(podman --root "$dir/podman" --runroot "$dir/podman-run" --cgroup-manager=cgroupfs) pids i
-	has podman && has conmon || return 0
-	"${store[@]}" load -i "$image" >/dev/null 2>"$work/log" || return 0
-	"${store[@]}" --runtime runc run -d --network none --ulimit nofile=1000:1000 \
-		--ulimit nproc=1000:1000 sleeper >/dev/null 2>"$work/log" ||
-		note "left out: podman: $(tail -n 1 "$work/log")"
-	mapfile -t pids < <(pids_of "$(command -v conmon)")
-	[ ${#pids[@]} -eq 0 ] || echo $(($(pss "${pids[@]}") / ${#pids[@]}))
-	"${store[@]}" rm -f -a -t 0 >/dev/null 2>&1 || true
+# conmon over a container of a bundle, as podman starts it; podman itself starts no detached container on
+# cgroups such as these.
+conmon_pss() { # NAME RUNTIME
+	local id=bench-mrun-$1 own=$dir/conmon-$1 runtime=("$2" --root "$dir/conmon-$1/root") pid='' i
+	mkdir -p "$own/root" "$own/sockets" "$own/exits"
+	conmon -c "$id" -u "$id" -n "$id" -r "$2" --runtime-arg=--root --runtime-arg="$own/root" -b "$dir/bundle" \
+		-p "$own/pid" -P "$own/conmon.pid" --exit-dir "$own/exits" --socket-dir-path "$own/sockets" \
+		-l "k8s-file:$own/log" --log-level error </dev/null >/dev/null 2>"$work/log" || true
+	for ((i = 0; i < 100; i++)); do
+		[ ! -s "$own/pid" ] || break
+		sleep 0.1
+	done
+	if "${runtime[@]}" start "$id" >/dev/null 2>>"$work/log"; then
+		pid=$(cat "$own/conmon.pid")
+		[ -z "$pid" ] || pss "$pid"
+	else
+		note "left out: conmon over $1: $(tail -n 1 "$work/log")"
+	fi
+	"${runtime[@]}" delete -f "$id" >/dev/null 2>&1 || true
+	# It ends with its container.
+	pid=$(cat "$own/conmon.pid" 2>/dev/null) || return 0
+	for ((i = 0; i < 100; i++)); do
+		kill -0 "$pid" 2>/dev/null || return 0
+		sleep 0.1
+	done
+	kill -KILL "$pid"
+}
+
+# One line of all that can be had.
+conmon_peers() {
+	has conmon || {
+		echo "conmon not installed"
+		return 0
+	}
+	# With the mark it is found and ended if this is interrupted.
+	bundle_make ".process.args = [\"/bin/sleep\", \"1000000\"] | .process.env += [\"MRUN_TEST_MARK=$work\"]"
+	! has runc || echo -n "conmon over runc $(conmon_pss runc "$(command -v runc)"), "
+	echo "conmon over mrun $(conmon_pss mrun "$MRUN")"
 }
 
 shim_pss() {
-	local address=$dir/containerd.sock pids i name=docker.io/library/sleeper:latest ctr containerd
-	has containerd && has ctr && has runc || return 0
-	cat >"$dir/containerd.toml" <<-TOML
-		version = 2
-		root = "$dir/containerd"
-		state = "$dir/containerd-state"
-		disabled_plugins = ["io.containerd.grpc.v1.cri"]
-		[grpc]
-		  address = "$address"
-	TOML
-	containerd --config "$dir/containerd.toml" >"$work/log" 2>&1 &
-	containerd=$!
-	for ((i = 0; i < 200; i++)); do
-		! ctr -a "$address" version >/dev/null 2>&1 || break
-		sleep 0.1
-	done
-	ctr=(ctr -a "$address" -n bench-mrun)
-	"${ctr[@]}" image import "$image" >/dev/null 2>>"$work/log" || true
-	"${ctr[@]}" run -d --cgroup /bench-mrun-shim "$name" bench-mrun-shim /bin/sleep 1000000 >/dev/null \
-		2>>"$work/log" || note "left out: containerd: $(tail -n 1 "$work/log")"
+	# Not in real time: containerd sets cpu.shares, whose hierarchy on v1 takes no such process.
+	local ctr pids BENCH_POLICY=other
+	containerd_start "$image" || return 0
+	"${ctr[@]}" run -d --fifo-dir "$dir/fifo" --cgroup /bench-mrun-shim docker.io/library/sleeper:latest \
+		bench-mrun-shim /bin/sleep 1000000 >/dev/null 2>"$work/log" ||
+		note "left out: containerd: $(tail -n 1 "$work/log")"
 	mapfile -t pids < <(pids_of "$(command -v containerd-shim-runc-v2)")
 	[ ${#pids[@]} -eq 0 ] || echo $(($(pss "${pids[@]}") / ${#pids[@]}))
 	"${ctr[@]}" task kill -s KILL bench-mrun-shim >/dev/null 2>&1 || true
 	"${ctr[@]}" task delete -f bench-mrun-shim >/dev/null 2>&1 || true
 	"${ctr[@]}" container delete bench-mrun-shim >/dev/null 2>&1 || true
-	kill "$containerd"
-	wait "$containerd" || true
+	daemon_stop containerd
 }
 
 of_mrun() {
@@ -89,7 +105,7 @@ resident() { # root|single TEXT
 		one=$(pss "${pids[@]}")
 	done
 	if [ "$1" = root ]; then
-		peers="conmon $(conmon_pss), containerd-shim-runc-v2 $(shim_pss)"
+		peers="$(conmon_peers), containerd-shim-runc-v2 $(shim_pss)"
 	fi
 	row "resident for one detached container, $2" "" "$one" "" 717 KiB "$peers"
 	sleep 2
