@@ -62,6 +62,26 @@ ids() { "$MRUN" images --quiet --no-trunc | sort -u; }
 	[[ $output == *"standard input is a terminal"* ]]
 }
 
+@test "make install with another PREFIX than make had: the helper program is found from mrun's own place" {
+	small_image i.tar
+	mkdir -p p/bin p/libexec/mrun elsewhere
+	cp "$MRUN" p/bin/mrun
+	cp "${MRUN%/*}/mrun-unpack" p/libexec/mrun/
+	p/bin/mrun load -q i.tar
+	"$MRUN" rmi small:1
+	ln -s ../p/bin/mrun elsewhere/runc
+	elsewhere/runc load -q i.tar
+	[ "$("$MRUN" images -q | wc -l)" -eq 1 ]
+	# Nowhere but below a bin.
+	mv p/bin p/sbin
+	cp i.tar j.tar
+	"$MRUN" rmi small:1
+	[ -e /usr/local/libexec/mrun/mrun-unpack ] || {
+		run -125 p/sbin/mrun load -q j.tar
+		[[ $output == *"find the helper program mrun-unpack: no such file"*"hint: it belongs beside mrun"* ]]
+	}
+}
+
 @test "an archive of several images: all are loaded, or the one that is named" {
 	small_image a.tar --name one:1 --name two:2
 	"$MRUN" load a.tar >out

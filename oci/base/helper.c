@@ -21,6 +21,13 @@ int helper_open(struct arena *a, const char *name, const char *hint, struct erro
 			beside = arena_printf(a, "%s/%s", self, name);
 			fd = open(beside, O_PATH | O_CLOEXEC);
 		}
+		/* `make install` with another PREFIX than `make` had, or a tree that was moved. */
+		slash = strrchr(self, '/');
+		if (fd < 0 && slash && strcmp(slash, "/bin") == 0) {
+			*slash = 0;
+			fd = open(arena_printf(a, "%s/libexec/mrun/%s", self, name),
+				  O_PATH | O_CLOEXEC);
+		}
 	}
 #ifdef MRUN_LIBEXECDIR
 	if (fd < 0)
