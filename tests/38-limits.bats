@@ -134,6 +134,8 @@ d() { "$MRUN" -d --name "$N" "$@" $I sleep 1000 </dev/null 3>&-; }
 	[ "$(as_user "$MRUN" --oom-score-adj 321 $I cat /proc/self/oom_score_adj)" = 321 ]
 	run -125 "$MRUN" --oom-score-adj 1001 $I true
 	[ "$("$MRUN" --domainname example.net $I cat /proc/sys/kernel/domainname)" = example.net ]
+	[ "$("$MRUN" --hostname h --domainname example.net $I sh -c 'hostname; hostname -f; hostname -d' | tr '\n' ' ')" = "h h.example.net example.net " ]
+	[ "$("$MRUN" --hostname h.example.net $I grep 127.0.1.1 /etc/hosts)" = $'127.0.1.1\th.example.net h' ]
 	printf '# c\nfrom.file=1\n\nboth=file\n' >labels
 	d --label-file labels --label both=option --annotation noted=x
 	"$MRUN" state "$N" | jq -e '.annotations | .["from.file"] == "1" and .both == "option" and .noted == "x"'

@@ -329,6 +329,7 @@ static int start(struct run *r, struct error *e)
 	struct run_plan *p = &r->plan;
 	struct etc_request etc = {
 		.hostname = p->spec.hostname,
+		.domainname = r->opt.domainname,
 		.mode = p->network.mode,
 		.add_host = r->opt.add_host.items,
 		.dns = r->opt.dns.items,

@@ -145,6 +145,19 @@ static int add_host(struct arena *a, const char *s, enum network_mode mode, stru
 	return 0;
 }
 
+/* The names of the container itself: with its domain, and the first part alone. */
+static const char *own_names(struct arena *a, const struct etc_request *r)
+{
+	const char *dot = strchr(r->hostname, '.');
+
+	if (r->domainname && *r->domainname)
+		return arena_printf(a, "%s.%s %s", r->hostname, r->domainname, r->hostname);
+	if (dot && dot > r->hostname)
+		return arena_printf(a, "%s %.*s", r->hostname, (int)(dot - r->hostname),
+				    r->hostname);
+	return r->hostname;
+}
+
 static int hosts(struct arena *a, const struct etc_request *r, char **ret, struct error *e)
 {
 	struct text t = { a, arena_strdup(a, "") };
@@ -161,7 +174,7 @@ static int hosts(struct arena *a, const struct etc_request *r, char **ret, struc
 		append(&t, "ff00::\tip6-mcastprefix");
 		append(&t, "ff02::1\tip6-allnodes");
 		append(&t, "ff02::2\tip6-allrouters");
-		append(&t, arena_printf(a, "127.0.1.1\t%s", r->hostname));
+		append(&t, arena_printf(a, "127.0.1.1\t%s", own_names(a, r)));
 	}
 	for (char *const *p = r->add_host; p && *p; p++)
 		if (add_host(a, *p, r->mode, &t, e) < 0)

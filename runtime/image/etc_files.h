@@ -11,7 +11,7 @@
 #include "runtime/image/network.h"
 
 struct etc_request {
-	const char *hostname;
+	const char *hostname, *domainname; /* the latter may be NULL */
 	enum network_mode mode;
 	char *const *add_host; /* NAME:IP, NULL-terminated lists, may be NULL */
 	char *const *dns, *const *dns_search, *const *dns_option;
