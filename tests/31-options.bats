@@ -253,7 +253,7 @@ own_dir() {
 
 @test "options that are docker's but not ours are refused by name" {
 	local option
-	for option in --privileged --restart=always --gpus=all --link=x --log-driver=none -P --volumes-from=x --pull=always --uts=host; do
+	for option in --privileged --restart=always --gpus=all --link=x --log-driver=none -P --volumes-from=x --pull=always --pull=newer --restart=on-failure --cgroupns=host --uts=host; do
 		run -125 "$MRUN" $option $I true
 		[[ $output == *"is not supported"* ]]
 	done

@@ -23,16 +23,33 @@ static const struct opt *find_letter(const struct opt_spec *s, char letter)
 	return NULL;
 }
 
+/* What is typed between mrun and the options: nothing for an image. */
+static const char *words(const struct opt_spec *s)
+{
+	return str_eq(s->command, "IMAGE") ? "" : s->command;
+}
+
+/* Puts that in front of the message. */
+static int in_command(const struct opt_spec *s, struct error *e)
+{
+	return *words(s) ? err_wrap(e, "%s", words(s)) : -1;
+}
+
 static int unknown(const struct opt_spec *s, const char *arg, size_t len, struct error *e)
 {
-	const char *best = NULL;
-	unsigned near = 4;
+	const char *best = NULL, *given;
+	unsigned near;
 	char name[64];
 
-	err_msg(e, "%s: unknown option '%.*s'", s->command, (int)len, arg);
+	err_msg(e, "unknown option '%.*s'", (int)len, arg);
+	in_command(s, e);
 	snprintf(name, sizeof(name), "%.*s", (int)len, arg);
+	given = name + strspn(name, "-");
+	/* Less than half of it is wrong, and three letters at most. */
+	near = ((unsigned)strlen(given) + 1) / 2;
+	near = near > 4 ? 4 : near;
 	for (const struct opt *o = s->opts; o && o->name; o++) {
-		unsigned d = str_distance(name + strspn(name, "-"), o->name);
+		unsigned d = str_distance(given, o->name);
 
 		if (o->kind != OPT_REFUSED && d < near) {
 			near = d;
@@ -44,8 +61,17 @@ static int unknown(const struct opt_spec *s, const char *arg, size_t len, struct
 	return err_hint(e, "mrun help %s lists the options", s->command);
 }
 
-static int set(struct arena *a, const struct opt_spec *s, const struct opt *o, const char *value,
-	       void *out, struct error *e)
+static bool has_word(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = list; p; p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL)
+		if (n == strcspn(p, "|") && memcmp(p, word, n) == 0)
+			return true;
+	return false;
+}
+
+static int set(struct arena *a, const struct opt *o, const char *value, void *out, struct error *e)
 {
 	void *p = (char *)out + o->off;
 	int64_t v;
@@ -55,14 +81,12 @@ static int set(struct arena *a, const struct opt_spec *s, const struct opt *o, c
 	case OPT_BOOL:
 		*(bool *)p = true;
 		if (value && !str_to_bool(value, p))
-			return err_msg(e, "%s: --%s: '%s' is neither true nor false", s->command,
-				       o->name, value);
+			return err_msg(e, "--%s: '%s' is neither true nor false", o->name, value);
 		return 0;
 	case OPT_TRI:
 		yes = true;
 		if (value && !str_to_bool(value, &yes))
-			return err_msg(e, "%s: --%s: '%s' is neither true nor false", s->command,
-				       o->name, value);
+			return err_msg(e, "--%s: '%s' is neither true nor false", o->name, value);
 		*(int *)p = yes;
 		return 0;
 	case OPT_STR:
@@ -73,20 +97,22 @@ static int set(struct arena *a, const struct opt_spec *s, const struct opt *o, c
 		return 0;
 	case OPT_INT:
 		if (!str_to_flag_number(value, &v) || v < INT32_MIN || v > INT32_MAX)
-			return err_msg(e, "%s: --%s: '%s' is not a number", s->command, o->name,
-				       value);
+			return err_msg(e, "--%s: '%s' is not a number", o->name, value);
 		*(int *)p = (int)v;
 		return 0;
 	case OPT_I64:
 		if (!str_to_flag_number(value, &v))
-			return err_msg(e, "%s: --%s: '%s' is not a number", s->command, o->name,
-				       value);
+			return err_msg(e, "--%s: '%s' is not a number", o->name, value);
 		*(int64_t *)p = v;
 		return 0;
+	case OPT_ONLY:
+		return has_word(o->arg, value) ? 0
+					       : err_msg(e, "option --%s %s is not supported: %s",
+							 o->name, value, o->help);
 	case OPT_REFUSED:
 		break;
 	}
-	return err_msg(e, "%s: option --%s is not supported: %s", s->command, o->name, o->help);
+	return err_msg(e, "option --%s is not supported: %s", o->name, o->help);
 }
 
 static bool takes_value(const struct opt *o)
@@ -112,12 +138,13 @@ static int parse_one(struct arena *a, const struct opt_spec *s, int argc, char *
 		const char *value = eq ? eq + 1 : NULL;
 
 		if (takes_value(o) && !value) {
-			if (*i + 1 >= argc)
-				return err_msg(e, "%s: option --%s needs a value", s->command,
-					       o->name);
+			if (*i + 1 >= argc) {
+				err_msg(e, "option --%s needs a value", o->name);
+				return in_command(s, e);
+			}
 			value = argv[++*i];
 		}
-		return set(a, s, o, value, out, e);
+		return set(a, o, value, out, e) < 0 ? in_command(s, e) : 0;
 	}
 	if (is_long)
 		return unknown(s, arg, len + 2, e);
@@ -130,26 +157,21 @@ static int parse_one(struct arena *a, const struct opt_spec *s, int argc, char *
 		if (takes_value(o)) {
 			value = p[1] == '=' ? p + 2 : p + 1;
 			if (!p[1]) {
-				if (*i + 1 >= argc)
-					return err_msg(e, "%s: option -%c needs a value",
-						       s->command, *p);
+				if (*i + 1 >= argc) {
+					err_msg(e, "option -%c needs a value", *p);
+					return in_command(s, e);
+				}
 				value = argv[++*i];
 			}
 		} else if (p[1] == '=' && o->kind != OPT_REFUSED) {
 			value = p + 2;
 		}
-		if (set(a, s, o, value, out, e) < 0)
-			return -1;
+		if (set(a, o, value, out, e) < 0)
+			return in_command(s, e);
 		if (value)
 			break;
 	}
 	return 0;
-}
-
-/* What is typed between mrun and the options: nothing for an image. */
-static const char *words(const struct opt_spec *s)
-{
-	return str_eq(s->command, "IMAGE") ? "" : s->command;
 }
 
 int opt_parse(struct arena *a, const struct opt_spec *s, int argc, char **argv, void *out,
@@ -179,11 +201,10 @@ int opt_parse(struct arena *a, const struct opt_spec *s, int argc, char **argv, 
 	}
 	if ((int)args.n < s->min_args || (s->max_args >= 0 && (int)args.n > s->max_args)) {
 		if ((int)args.n < s->min_args)
-			err_msg(e, "%s: %s", s->command,
-				args.n ? "too few arguments" : "an argument is missing");
+			err_msg(e, "%s", args.n ? "too few arguments" : "an argument is missing");
 		else
-			err_msg(e, "%s: unexpected argument '%s'", s->command,
-				args.items[s->max_args]);
+			err_msg(e, "unexpected argument '%s'", args.items[s->max_args]);
+		in_command(s, e);
 		return err_hint(e, "usage: mrun %s%s%s", words(s), *words(s) ? " " : "", s->usage);
 	}
 	if (!args.items)

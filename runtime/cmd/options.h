@@ -13,12 +13,14 @@
 #include "oci/base/error.h"
 
 enum opt_kind {
-	OPT_BOOL,    /* bool; --name, --name=true|false */
-	OPT_TRI,     /* int: the same, as 1 and 0, for defaults of their own */
-	OPT_STR,     /* const char * */
-	OPT_LIST,    /* struct strlist: each use adds one */
-	OPT_INT,     /* int */
-	OPT_I64,     /* int64_t */
+	OPT_BOOL, /* bool; --name, --name=true|false */
+	OPT_TRI,  /* int: the same, as 1 and 0, for defaults of their own */
+	OPT_STR,  /* const char * */
+	OPT_LIST, /* struct strlist: each use adds one */
+	OPT_INT,  /* int */
+	OPT_I64,  /* int64_t */
+	OPT_ONLY, /* nothing; only the values that `arg` lists, apart by |, are as things are here
+		   */
 	OPT_REFUSED, /* known elsewhere, not here: `help` is the reason that is printed */
 };
 struct opt {

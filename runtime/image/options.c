@@ -26,6 +26,11 @@
 	{                                                            \
 		n, l, OPT_I64, offsetof(struct run_options, f), a, h \
 	}
+/* What docker's own scripts say, and is so here. */
+#define ONLY(n, v, h)                   \
+	{                               \
+		n, 0, OPT_ONLY, 0, v, h \
+	}
 #define NOT(n, l, h)                          \
 	{                                     \
 		n, l, OPT_REFUSED, 0, NULL, h \
@@ -43,6 +48,7 @@ static const struct opt table[] = {
 	NUM("blkio-weight", 0, blkio_weight, "N", "relative share of block I/O, 10 to 1000"),
 	LIST("cap-add", 0, cap_add, "CAP", "add a capability, or ALL"),
 	LIST("cap-drop", 0, cap_drop, "CAP", "drop a capability, or ALL"),
+	ONLY("cgroupns", "private", "the cgroup namespace is always private"),
 	STR("cgroup-parent", 0, cgroup_parent, "PATH",
 	    "cgroup below which the container's is made"),
 	STR("cidfile", 0, cidfile, "FILE", "write the container's id to FILE"),
@@ -92,7 +98,10 @@ static const struct opt table[] = {
 	NUM("pids-limit", 0, pids_limit, "N", "number of processes, -1: no limit"),
 	STR("platform", 0, platform, "OS/ARCH", "which of an index's images"),
 	LIST("publish", 'p', publish, "[IP:]HOST:PORT", "a port of the host for one of ours"),
+	ONLY("pull", "missing|never", "nothing is pulled; `mrun load` brings images in"),
+	BOOL("quiet", 'q', quiet, "nothing is pulled that would be told of"),
 	BOOL("read-only", 0, read_only, "a read-only root file system"),
+	ONLY("restart", "no", NO_DAEMON),
 	{ "rm", 0, OPT_TRI, offsetof(struct run_options, rm), NULL,
 	  "keep nothing after it ends (the default without -d)" },
 	LIST("security-opt", 0, security_opt, "OPT", "seccomp=FILE|unconfined, no-new-privileges"),
@@ -110,7 +119,6 @@ static const struct opt table[] = {
 
 	NOT("attach", 'a', "a foreground container has all three streams"),
 	NOT("blkio-weight-device", 0, "few schedulers have it; use --blkio-weight"),
-	NOT("cgroupns", 0, "the cgroup namespace is always private"),
 	NOT("cpu-count", 0, "Windows only"),
 	NOT("cpu-percent", 0, "Windows only"),
 	NOT("cpu-rt-period", 0, NO_RT),
@@ -144,9 +152,6 @@ static const struct opt table[] = {
 	    "a container never has more rights than a user namespace gives; "
 	    "ask for what is needed with --cap-add, --device or --security-opt"),
 	NOT("publish-all", 'P', "name the ports: -p HOST:PORT"),
-	NOT("pull", 0, "registries are not there yet; `mrun load` brings images in"),
-	NOT("quiet", 'q', "nothing is pulled"),
-	NOT("restart", 0, NO_DAEMON),
 	NOT("runtime", 0, "mrun is the runtime"),
 	NOT("sig-proxy", 0, "signals are always passed on"),
 	NOT("stop-timeout", 0, NO_DAEMON),

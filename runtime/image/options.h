@@ -16,7 +16,7 @@
 
 /* As typed. */
 struct run_options {
-	bool interactive, tty, detach, init, keep, read_only, no_healthcheck;
+	bool interactive, tty, detach, init, keep, read_only, no_healthcheck, quiet;
 	int rm; /* -1: not given */
 	const char *user, *workdir, *entrypoint, *name, *hostname, *userns, *pid, *ipc, *network,
 		*shm_size, *stop_signal, *platform, *cidfile, *domainname, *cgroup_parent;

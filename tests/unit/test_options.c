@@ -99,11 +99,22 @@ static void refused_by_name(void **state)
 {
 	(void)state;
 	REFUSED("--publish-all is not supported", "-itP", "image");
+	/* What is so here is taken. */
+	PLAN("--pull", "never", "--pull=missing", "-q", "--quiet", "--restart=no",
+	     "--cgroupns=private", "image");
+	REFUSED("option --pull always is not supported", "--pull", "always", "image");
+	REFUSED("option --pull  is not supported", "--pull=", "image");
+	REFUSED("option --pull missing|never is not supported", "--pull=missing|never", "image");
+	REFUSED("--cgroupns host is not supported", "--cgroupns=host", "image");
 	REFUSED("--privileged is not supported", "--privileged", "image");
-	REFUSED("--restart is not supported", "--restart=always", "image");
+	REFUSED("--restart always is not supported", "--restart=always", "image");
 	REFUSED("--gpus is not supported", "--gpus", "all", "image");
 	REFUSED("--publish-all is not supported", "-P", "image");
 	REFUSED("did you mean --hostname?", "--hostnam", "x", "image");
+	REFUSED("did you mean --dns?", "--dnss", "x", "image");
+	for (const char *const *p = (const char *const[]){ "-z", "--tz", "--foo", "--arch", NULL };
+	     *p; p++)
+		REFUSED("mrun help IMAGE lists", *p, "x", "image");
 	REFUSED("--pid container:x is not supported", "--pid", "container:x", "image");
 	REFUSED("--ipc shareable is not supported", "--ipc=shareable", "image");
 	REFUSED("--userns host is not supported", "--userns=host", "image");
