@@ -86,18 +86,20 @@ bytes_row() { # TEXT
 		"$(bytes_written "$MRUN" --root "$dir/mrun" run -b "$dir/bundle" bench-mrun-7)" "" "" bytes "$list"
 }
 
-peaks() { # TEXT FLOOR OPTIONS…
-	local text=$1 peer list='' n=5
-	shift
+peaks() { # GROUP TEXT FLOOR OPTIONS…
+	local group=$1 text=$2 peer crun list='' n=5
+	shift 2
+	crun_command
+	[ -z "$run" ] || crun+=(--cgroup-manager=disabled)
 	add floor "$work/floor" "$@" --rootfs "$dir/bundle/rootfs" /bin/nothing
 	add mrun "$MRUN" --root "$dir/mrun" run -b "$dir/bundle" bench-mrun-1
-	! has crun || add crun crun --root "$dir/crun" --cgroup-manager=disabled run -b "$dir/bundle" bench-mrun-2
+	! has crun || add crun "${crun[@]}" --root "$dir/crun" run -b "$dir/bundle" bench-mrun-2
 	! has runc || add runc runc --root "$dir/runc" run -b "$dir/bundle" bench-mrun-3
-	measure counts "$n"
+	measure "$group" "$n"
 	for peer in floor crun runc; do
-		list+="${list:+, }$peer $(value counts "$peer" 7)"
+		list+="${list:+, }$peer $(value "$group" "$peer" 7)"
 	done
-	row "peak memory, $text" "" "$(value counts mrun 7)" "" 1536 KiB "$list"
+	row "peak memory, $text" "" "$(value "$group" mrun 7)" "" 1536 KiB "$list"
 }
 
 step_limit=180
@@ -116,6 +118,7 @@ if is_root; then
 	counts "root, cgroup v2" "${options[@]}"
 	instructions_row "root, cgroup v2" "${options[@]}"
 	bytes_row "root, cgroup v2"
+	peaks counts-root "root, cgroup v2" "${options[@]}"
 fi
 if as_single counts; then
 	wrap=
@@ -126,7 +129,7 @@ if as_single counts; then
 	counts "rootless, one id" "${options[@]}"
 	instructions_row "rootless, one id" "${options[@]}"
 	bytes_row "rootless, one id"
-	peaks "rootless, one id" "${options[@]}"
+	peaks counts-single "rootless, one id" "${options[@]}"
 else
 	row_missing "peak memory" "" 1536 KiB "no such user could be made"
 fi

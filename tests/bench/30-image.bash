@@ -63,7 +63,7 @@ add_docker() {
 ctr_rows() {
 	local ctr BENCH_POLICY=other expect="Hello world!" options
 	containerd_start "$image" || return 0
-	options=(run --rm --fifo-dir "$dir/fifo" --cgroup /bench-mrun-ctr)
+	options=(run --rm --fifo-dir "$dir/fifo" --cgroup "/bench-mrun-$$-ctr")
 	add mrun "$MRUN" --network none "$name"
 	add ctr "${ctr[@]}" "${options[@]}" "docker.io/library/$name:latest" bench-mrun-ctr
 	add "ctr with mrun" "${ctr[@]}" "${options[@]}" --runc-binary "$MRUN" --runc-root "$dir/ctr-mrun" \

@@ -67,7 +67,7 @@ shim_pss() {
 	# Not in real time: containerd sets cpu.shares, whose hierarchy on v1 takes no such process.
 	local ctr pids BENCH_POLICY=other
 	containerd_start "$image" || return 0
-	"${ctr[@]}" run -d --fifo-dir "$dir/fifo" --cgroup /bench-mrun-shim docker.io/library/sleeper:latest \
+	"${ctr[@]}" run -d --fifo-dir "$dir/fifo" --cgroup "/bench-mrun-$$-shim" docker.io/library/sleeper:latest \
 		bench-mrun-shim /bin/sleep 1000000 >/dev/null 2>"$work/log" ||
 		note "left out: containerd: $(tail -n 1 "$work/log")"
 	mapfile -t pids < <(pids_of "$(command -v containerd-shim-runc-v2)")

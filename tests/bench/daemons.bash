@@ -61,10 +61,10 @@ docker_start() { # IMAGE-FILE
 		}
 	done
 	mkdir -p "$own/config"
-	jq -n --arg d "$own" --arg mrun "$MRUN" '{
+	jq -n --arg d "$own" --arg mrun "$MRUN" --arg cgroup "/bench-mrun-$$-docker" '{
 		runtimes: {mrun: {path: $mrun}}, "data-root": "\($d)/data", "exec-root": "\($d)/exec",
 		pidfile: "\($d)/dockerd.pid", hosts: ["unix://\($d)/docker.sock"],
-		"cgroup-parent": "/bench-mrun-docker", bridge: "none", iptables: false}' >"$own/daemon.json"
+		"cgroup-parent": $cgroup, bridge: "none", iptables: false}' >"$own/daemon.json"
 	docker=(env "DOCKER_HOST=unix://$own/docker.sock" "DOCKER_CONFIG=$own/config" "$client")
 	daemon_start docker dockerd --config-file "$own/daemon.json"
 	daemon_answers docker "${docker[@]}" version || return 1
