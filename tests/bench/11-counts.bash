@@ -45,7 +45,7 @@ instructions_row() { # TEXT FLOOR OPTIONS…
 	note "counting instructions: most of a minute"
 	list="floor $(instructions "$work/floor" "$@" --rootfs "$dir/bundle/rootfs" /bin/nothing)"
 	! has crun || list+=", crun $(instructions "${crun[@]}" --root "$dir/crun" run -b "$dir/bundle" bench-mrun-4)"
-	! has runc || list+=", runc not counted (its tens of millions take minutes)"
+	! has runc || list+=", runc not counted (more than 20 million, minutes)"
 	row "instructions, $text" "" "$(instructions "$MRUN" --root "$dir/mrun" run -b "$dir/bundle" bench-mrun-1)" \
 		"" "" instructions "$list"
 }
