@@ -19,8 +19,9 @@
 #include "oci/base/str.h"
 #include "oci/spec/spec.h"
 #include "runtime/cmd/cmd.h"
-#include "runtime/container/log.h"
 #include "runtime/cmd/options.h"
+#include "runtime/cmd/word_hint.h"
+#include "runtime/container/log.h"
 
 struct command {
 	const char *name;
@@ -238,6 +239,35 @@ static void open_standard_fds(void)
 		}
 }
 
+/* E is that WORD is no image's name, either: it can have been meant as a command, docker's or a
+ * misspelled one, and no image's name that is near is said already. */
+static void not_a_command(const char *word, struct error *e)
+{
+	const char *meant = word_hint(word);
+	unsigned near = ((unsigned)strlen(word) + 1) / 2;
+	char start[128];
+
+	near = near > 3 ? 3 : near;
+	snprintf(start, sizeof(start), "image '%s' not found", word);
+	if (e->code != ENOENT || !str_has_prefix(e->msg, start) ||
+	    str_has_prefix(e->hint, "did you mean"))
+		return;
+	if (meant) {
+		snprintf(e->hint, sizeof(e->hint), "mrun has no command %s: %s", word, meant);
+		return;
+	}
+	for (size_t k = 0; k < COMMANDS; k++) {
+		unsigned d = str_distance(word, commands[k].name);
+
+		if (d >= near)
+			continue;
+		near = d;
+		snprintf(e->hint, sizeof(e->hint),
+			 "did you mean 'mrun %s'? (mrun --help lists the commands)",
+			 commands[k].name);
+	}
+}
+
 static int dispatch(struct cmd_context *c, int argc, char **argv, struct error *e)
 {
 	int i = 1, r, code = 125;
@@ -295,6 +325,7 @@ found:
 	r = cmd_image_run(c, argc - i + 1, argv + i - 1, e);
 	if (r >= 0)
 		return r;
+	not_a_command(argv[i], e);
 failed:
 	report(c, e);
 	return e->exit_code ? e->exit_code : code;

@@ -207,6 +207,28 @@ hello_for_user() { # RUNNER
 		"'mrun images' lists .*docker save quite-another \| mrun load" "$MRUN" quite-another
 }
 
+@test "a command of docker's that mrun does not have, and a misspelled one" {
+	load_odd
+	explains 125 "image 'pull' not found" 'mrun has no command pull: .*docker save IMAGE \| mrun load' "$MRUN" pull alpine
+	explains 125 "image 'build' not found" 'mrun has no command build: mrun builds nothing' "$MRUN" build .
+	explains 125 "image 'rm' not found" "mrun delete CONTAINER" "$MRUN" rm x
+	explains 125 "image 'image' not found" "no groups of commands: mrun images" "$MRUN" image ls
+	explains 125 "image 'imags' not found" "did you mean 'mrun images'" "$MRUN" imags
+	explains 125 "image 'exe' not found" "did you mean 'mrun exec'" "$MRUN" exe x ls
+	# An image's name that is near is said first, and an image is an image, whatever it is called.
+	explains 125 "image 'odx' not found" 'did you mean odd:1' "$MRUN" odx
+	"$MRUN" tag odd:1 pull
+	explains 127 'exec: "odd-command"|odd-command' . "$MRUN" pull
+	explains 125 "image 'pul' not found" 'did you mean pull:latest' "$MRUN" pul
+}
+
+@test "a container that is not there" {
+	explains 1 'container nosuch does not exist' "'mrun list'" "$MRUN" kill nosuch
+	explains 255 'container nosuch does not exist' "'mrun list'" "$MRUN" exec nosuch ls
+	run -0 "$MRUN" delete --force nosuch
+	[ -z "$output" ]
+}
+
 # --- ids -------------------------------------------------------------------------------------
 
 @test "no subordinate ids: it runs, and one line says what is lost" {

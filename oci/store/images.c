@@ -1,6 +1,7 @@
 /* See images.h. Names come first; ids need every manifest read, so they are looked at last. */
 #include "oci/store/images.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "oci/base/str.h"
@@ -240,6 +241,7 @@ int store_not_found(struct arena *a, const struct oci_index *x, const char *ref,
 	}
 	err_msg(e, "image '%s' not found: not in the image store%s", ref,
 		files ? ", and there is no file of that name" : "");
+	e->code = ENOENT;
 	if (best)
 		return err_hint(e, "did you mean %s? ('mrun images' lists what is there)", best);
 	return err_hint(e,

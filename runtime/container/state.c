@@ -294,7 +294,9 @@ static int not_there(const char *id, struct error *e)
 {
 	err_msg(e, "container %s does not exist", id);
 	e->code = ENOENT;
-	return -1;
+	return err_hint(e,
+			"'mrun list' shows those of this user and --root; one of another user's is "
+			"not among them");
 }
 
 /* Whether it was deleted while we waited for the lock. Asked again where the kernel has no answer:
