@@ -207,6 +207,20 @@ hello_for_user() { # RUNNER
 		"'mrun images' lists .*docker save quite-another \| mrun load" "$MRUN" quite-another
 }
 
+@test "a file that is not there, and one with nothing in it" {
+	explains 125 "image 'missing.tar' not found: .*no file of that name" 'is the path of the file right' "$MRUN" missing.tar
+	: >empty.tar
+	tar -cf nothing.tar -T /dev/null
+	for file in empty.tar nothing.tar; do
+		explains 125 "load image from $file: not an image: nothing is in it" 'docker save\) fail' "$MRUN" load -i $file
+	done
+	explains 125 'load image from standard input: not an image: nothing is in it' 'docker save\) fail' "$MRUN" load </dev/null
+	mkdir nothing
+	explains 125 'load image from nothing: not an image: an OCI layout directory has' 'give the directory' "$MRUN" load -i nothing
+	run --separate-stderr -125 "$MRUN" inspect missing
+	[ "$output" = '[]' ]
+}
+
 @test "a command of docker's that mrun does not have, and a misspelled one" {
 	load_odd
 	explains 125 "image 'pull' not found" 'mrun has no command pull: .*docker save IMAGE \| mrun load' "$MRUN" pull alpine

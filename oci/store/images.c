@@ -244,6 +244,9 @@ int store_not_found(struct arena *a, const struct oci_index *x, const char *ref,
 	e->code = ENOENT;
 	if (best)
 		return err_hint(e, "did you mean %s? ('mrun images' lists what is there)", best);
+	if (files && (strstr(ref, ".tar") || str_has_suffix(ref, ".tgz")))
+		return err_hint(e, "is the path of the file right? It is looked up from the "
+				   "current directory");
 	return err_hint(e,
 			"'mrun images' lists what is there; 'docker save %s | mrun load' or "
 			"'mrun load FILE' brings an image in",

@@ -134,7 +134,8 @@ static int print_all(struct arena *a, const struct json_value *const *images, si
 	for (size_t i = 0; i < n; i++)
 		json_out_value(o, images[i]);
 	json_out_array_end(o);
-	fputs(json_out_finish(o, NULL), stdout);
+	/* Of none it is docker's two characters, and not a line between them. */
+	fputs(n ? json_out_finish(o, NULL) : "[]\n", stdout);
 	return format_flush(e);
 }
 

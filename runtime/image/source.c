@@ -285,6 +285,10 @@ static int read_format(struct source_load *l, struct error *e)
 	} else if (!l->archive) {
 		err_msg(e, "not an image: an OCI layout directory has the files oci-layout and "
 			   "index.json");
+		return err_hint(e, "give the directory that has them, or an archive's file");
+	} else if (!l->files_len) {
+		err_msg(e, "not an image: nothing is in it");
+		return err_hint(e, "did what was to write it (docker save) fail?");
 	} else {
 		err_msg(e,
 			"not an image: it has neither manifest.json (docker save) nor index.json "
