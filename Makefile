@@ -113,7 +113,7 @@ $(BUILD)/obj/%.o: %.c | $(BUILD)/.deps-checked
 SHIM_CFLAGS := -std=gnu17 -Os -nostdlib -static -ffreestanding -fno-stack-protector -fno-pic -fno-pie \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -Wl,--build-id=none -Wl,-z,norelro \
 	-Wl,-z,noseparate-code -s -fno-builtin -I.
-$(BUILD)/shim: runtime/shim/shim.c runtime/shim/shim.h
+$(BUILD)/shim: runtime/shim/shim.c runtime/shim/shim.h runtime/shim/syscall.h
 	@mkdir -p $(dir $@)
 	$(say) SHIM $@
 	$(Q)$(CC) $(SHIM_CFLAGS) $(WARN) $< -o $@

@@ -271,14 +271,16 @@ static int check_usage(const struct cgroup *cg, const struct oci_memory *m, stru
 	return 0;
 }
 
-static int apply_devices(const struct cgroup *cg, const struct oci_resources *r, bool fresh,
-			 struct error *e)
+int apply_devices(const struct cgroup *cg, const struct oci_resources *r, bool fresh,
+		  struct error *e)
 {
 	const struct hierarchy *h = cg_find(cg, CTL_DEVICES), *v2 = cg_find_v2(cg);
 	struct device_rule *rules;
 	size_t n;
 	int ret = -1;
 
+	if (!r)
+		return 0;
 	if (devices_rules(cg->arena, r->devices, r->devices_len, &rules, &n, e) < 0)
 		return -1;
 	if (!n || cg->disabled)
@@ -320,7 +322,5 @@ int apply_resources(const struct cgroup *cg, const struct oci_resources *r, bool
 	/* Before the files, as it writes some of them, rounded. */
 	if (!fresh && cg->systemd && systemd_set(cg, r, e) < 0)
 		return -1;
-	if (apply_all(cg, &s, e) < 0)
-		return -1;
-	return apply_devices(cg, r, fresh, e);
+	return apply_all(cg, &s, e);
 }

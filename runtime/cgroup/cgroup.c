@@ -338,7 +338,8 @@ int cgroup_create(struct cgroup *cg, struct error *e)
 	}
 	if (path && enter_unit(cg, e) < 0)
 		return -1;
-	if (apply_resources(cg, cg->resources, true, e) < 0)
+	if (apply_resources(cg, cg->resources, true, e) < 0 ||
+	    (!cgroup_devices_come_later(cg) && apply_devices(cg, cg->resources, true, e) < 0))
 		goto failed;
 	if (path)
 		cg_oom_watch(cg);
@@ -347,6 +348,24 @@ failed:
 	if (!path)
 		undo(cg);
 	return -1;
+}
+
+bool cgroup_devices_come_later(const struct cgroup *cg)
+{
+	const struct hierarchy *v2 = cg_find_v2(cg);
+
+	return !cg_find(cg, CTL_DEVICES) && v2 && hierarchy_joined(v2);
+}
+
+int cgroup_set_devices(struct cgroup *cg, struct error *e)
+{
+	int r = 0;
+
+	if (cgroup_devices_come_later(cg))
+		r = apply_devices(cg, cg->resources, true, e);
+	fd_closep(&cg->clone_fd);
+	cg->clone_fd = -1;
+	return r;
 }
 
 bool cgroup_gave_up(const struct cgroup *cg)
@@ -362,9 +381,9 @@ bool cgroup_exists(const struct cgroup *cg)
 	return cg_main(cg) != NULL;
 }
 
-int cgroup_take_clone_fd(struct cgroup *cg)
+int cgroup_clone_fd(const struct cgroup *cg)
 {
-	return fd_take(&cg->clone_fd);
+	return cg->clone_fd;
 }
 
 int cgroup_open_clone_fd(const struct cgroup *cg)
@@ -483,5 +502,5 @@ void cgroup_join_close(struct cgroup_join *j)
 
 int cgroup_set(const struct cgroup *cg, const struct oci_resources *r, struct error *e)
 {
-	return apply_resources(cg, r, false, e);
+	return apply_resources(cg, r, false, e) < 0 ? -1 : apply_devices(cg, r, false, e);
 }

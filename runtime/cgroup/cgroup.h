@@ -65,9 +65,15 @@ int cgroup_probe_systemd(struct arena *a, bool user, const char **ret_version,
 bool cgroup_systemd_available(struct arena *a);
 /* Whether less was made than cgroup_plan() said, for want of a right. */
 bool cgroup_gave_up(const struct cgroup *cg);
-/* A descriptor for clone3's CLONE_INTO_CGROUP (v2 only), -1 when the child must be attached. The
- * caller closes it. */
-int cgroup_take_clone_fd(struct cgroup *cg);
+/* A descriptor for clone3's CLONE_INTO_CGROUP (v2 only), -1 when the child must be attached. CG's
+ * until cgroup_set_devices(). */
+int cgroup_clone_fd(const struct cgroup *cg);
+/* v2: the rules for devices are a program, which the kernel takes as long for as for all else that
+ * a container's cgroup needs (0.2 ms). So cgroup_create() leaves them to this, for when the first
+ * process is at work already, and before anything runs that is not ours. Where they do not come
+ * later, cgroup_create() has set them. */
+bool cgroup_devices_come_later(const struct cgroup *cg);
+int cgroup_set_devices(struct cgroup *cg, struct error *e);
 /* After clone3 into it failed with EOPNOTSUPP: a cgroup without limits below threads becomes one
  * that a process may enter. */
 int cgroup_make_enterable(struct cgroup *cg, struct error *e);

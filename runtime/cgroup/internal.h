@@ -92,9 +92,12 @@ bool cg_marked(const char *dir);
 /* Removes the parents that some mrun made, by their mark or by H->top, and that are empty now. */
 void hierarchy_remove_parents(const struct hierarchy *h);
 
-/* apply.c: applies resources to the directories that exist. */
+/* apply.c: applies resources but the rules for devices to the directories that exist. */
 int apply_resources(const struct cgroup *cg, const struct oci_resources *r, bool fresh,
 		    struct error *e);
+/* The rules for devices alone. */
+int apply_devices(const struct cgroup *cg, const struct oci_resources *r, bool fresh,
+		  struct error *e);
 /* All limits that R asks for, as settings of the cgroup's layout. */
 int apply_settings(const struct cgroup *cg, const struct oci_resources *r, bool fresh,
 		   struct settings *ret, struct error *e);

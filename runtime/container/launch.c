@@ -275,16 +275,26 @@ static void close_plan(struct init_plan *p)
 	}
 }
 
+static int give_network(struct launch *l, struct error *e)
+{
+	_cleanup_fd_ int ns = net_thread_finish(l->plan.net, e);
+
+	return ns < 0 ? -1 : sync_send(l->sync, SYNC_NETWORK, ns, e);
+}
+
 /* What the parent does for the child before it may go on. */
 static int equip(struct launch *l, struct error *e)
 {
 	struct init_plan *p = &l->plan;
-	struct idmap_job job = { .uid_out = -1, .gid_out = -1 };
+	struct idmap_job job = { 0 };
 	struct launched *out = l->out;
+	enum sync_tag mapped;
 	bool ignores = true;
 	int r = 0;
 
 	if (out->cgroup && cgroup_give_pid(out->cgroup, out->pid, e) < 0)
+		return -1;
+	if (p->net && give_network(l, e) < 0)
 		return -1;
 	if (p->new_userns && self_uid() == 0)
 		give_pipes_to_container(p);
@@ -292,7 +302,8 @@ static int equip(struct launch *l, struct error *e)
 		return -1;
 	/* newuidmap and newgidmap work meanwhile. */
 	if (state_write_init(&out->state, out->pid, &ignores, e) < 0 ||
-	    process_limits(&p->process, out->pid, e) < 0 || set_oom_score(l, e) < 0)
+	    (!p->told_late && process_limits(&p->process, out->pid, e) < 0) ||
+	    set_oom_score(l, e) < 0)
 		r = -1;
 	/* The child's end of the pair among them: from here on its death is seen. */
 	close_plan(p);
@@ -308,6 +319,7 @@ static int equip(struct launch *l, struct error *e)
 	if (p->spec->linux_->net_devices_len &&
 	    net_devices_move(l->a, p->spec->linux_, out->pid, &l->net_devices, e) < 0)
 		return -1;
+	mapped = ignores ? SYNC_IGNORING : SYNC_MAPPED;
 	/* systemd works meanwhile, too. */
 	if (out->cgroup && cgroup_needs_pid(out->cgroup) &&
 	    launch_make_cgroup(l->c, &l->plan, l->out, e) < 0)
@@ -316,7 +328,11 @@ static int equip(struct launch *l, struct error *e)
 		return -1;
 	if (!p->exposed && launch_send_pidfd(l, e) < 0)
 		return -1;
-	if (sync_send(l->sync, ignores ? SYNC_IGNORING : SYNC_MAPPED, -1, e) < 0)
+	if (p->ready_late && sync_send(l->sync, mapped, -1, e) < 0)
+		return -1;
+	if (out->cgroup && cgroup_set_devices(out->cgroup, e) < 0)
+		return -1;
+	if (sync_send(l->sync, p->ready_late ? SYNC_READY : mapped, -1, e) < 0)
 		return -1;
 	/* While the child works. */
 	return l->o->bundle ? 0 : record_write_config(l->a, &out->state, p->spec, e);
@@ -375,10 +391,8 @@ static void prefer_childs_error(struct launch *l, struct error *e)
 
 static int spawn(struct launch *l, struct error *e)
 {
-	int cgroup_fd = l->out->cgroup ? cgroup_take_clone_fd(l->out->cgroup) : -1;
+	int cgroup_fd = l->out->cgroup ? cgroup_clone_fd(l->out->cgroup) : -1;
 
-	/* With the others, once the child is born (fd_close_later). */
-	fd_closep(&(int){ cgroup_fd });
 	if (spawn_once(l, cgroup_fd, e) < 0 && cgroup_fd >= 0 && e->code == EOPNOTSUPP) {
 		err_clear(e);
 		if (cgroup_make_enterable(l->out->cgroup, e) == 0)
@@ -452,6 +466,43 @@ static int pass_environment(struct launch *l, struct error *e)
 	return notify_prepare(l->a, &l->out->state, spec, e);
 }
 
+/* Whether the first process can do something while we do the rest: nothing outside waits for its
+ * network namespace, no other process for what it says. */
+static bool side_by_side(const struct launch *l, const struct oci_spec *s)
+{
+	for (size_t i = 0; i < s->linux_->namespaces_len; i++)
+		if (s->linux_->namespaces[i].path && *s->linux_->namespaces[i].path)
+			return false;
+	return !l->o->setup_network && !s->linux_->net_devices_len &&
+	       !(l->o->overlay && l->o->overlay->fuse);
+}
+
+static void begin_network(struct launch *l, const struct oci_spec *s)
+{
+	static struct net_thread net;
+
+	if (oci_spec_namespace(s, CLONE_NEWNET) && !oci_spec_namespace(s, CLONE_NEWUSER) &&
+	    side_by_side(l, s) && net_thread_begin(&net))
+		l->plan.net = &net;
+}
+
+/* With a user namespace the first process waits for its ids, and where systemd is to move it, for
+ * that. The device rules come last: it makes its mounts meanwhile. */
+static void plan_side_by_side(struct launch *l)
+{
+	struct init_plan *p = &l->plan;
+	struct cgroup *cg = l->out->cgroup;
+
+	if (!side_by_side(l, p->spec))
+		return;
+	p->late_flags |= p->clone_flags & CLONE_NEWNET;
+	p->clone_flags &= ~(uint64_t)CLONE_NEWNET;
+	if (cg && cgroup_needs_pid(cg))
+		return;
+	p->told_late = !p->new_userns;
+	p->ready_late = p->new_userns && cg && cgroup_devices_come_later(cg);
+}
+
 static int launch_steps(struct launch *l, struct error *e)
 {
 	log_debug(l->c, "container %s: state in %s/%s", l->o->id, l->out->state.root, l->o->id);
@@ -466,6 +517,7 @@ static int launch_steps(struct launch *l, struct error *e)
 	if (l->out->cgroup && !cgroup_needs_pid(l->out->cgroup) &&
 	    launch_make_cgroup(l->c, &l->plan, l->out, e) < 0)
 		return -1;
+	plan_side_by_side(l);
 	return spawn(l, e);
 }
 
@@ -496,6 +548,7 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 		.master = -1,
 		.notify = NOTIFY_NONE,
 	};
+	begin_network(&l, spec);
 	fd_close_later();
 	/* What the child keeps comes first: the others can be closed in a row. */
 	l.plan.process.shim_fd = process_make_shim(e);

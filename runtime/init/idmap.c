@@ -5,18 +5,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "oci/base/file.h"
 #include "oci/base/self.h"
 #include "oci/base/str.h"
 #include "runtime/init/host_program.h"
+#include "runtime/init/idmap_helper.h"
 
 #define INITIAL_USER_NAMESPACE 0xEFFFFFFDu /* linux/nsfs.h, USER_NS_INIT_INO */
 #define SUBID_MAX_SIZE (4u * 1024 * 1024)
@@ -319,48 +318,6 @@ static int write_proc(pid_t pid, const char *file, const char *text)
 	return 0;
 }
 
-static int spawn_helper(struct arena *a, const char *name, pid_t pid,
-			const struct oci_id_mapping *m, size_t n, pid_t *ret_pid, int *ret_out,
-			const char **ret_path, struct error *e)
-{
-	const char *path = host_program(a, name);
-	static char *const no_env[] = { NULL };
-	struct strlist argv = { 0 };
-	posix_spawn_file_actions_t fa;
-	int p[2], r;
-
-	if (!path) {
-		err_msg(e, "map ids: %s is not installed", name);
-		return err_hint(e, "install the package uidmap (Debian, Ubuntu) or shadow-utils");
-	}
-	strlist_add(a, &argv, name);
-	strlist_add(a, &argv, arena_printf(a, "%d", (int)pid));
-	for (size_t i = 0; i < n; i++) {
-		strlist_add(a, &argv, arena_printf(a, "%u", m[i].container_id));
-		strlist_add(a, &argv, arena_printf(a, "%u", m[i].host_id));
-		strlist_add(a, &argv, arena_printf(a, "%u", m[i].size));
-	}
-	if (pipe2(p, O_CLOEXEC) < 0)
-		return err_sys(e, errno, "pipe");
-	posix_spawn_file_actions_init(&fa);
-	posix_spawn_file_actions_adddup2(&fa, p[1], 2);
-	posix_spawn_file_actions_adddup2(&fa, p[1], 1);
-#ifdef __GLIBC__ /* since 2.34; musl has no such thing */
-	/* A setuid program gets nothing that our caller left open. */
-	posix_spawn_file_actions_addclosefrom_np(&fa, 3);
-#endif
-	r = posix_spawn(ret_pid, path, &fa, NULL, argv.items, no_env);
-	posix_spawn_file_actions_destroy(&fa);
-	close(p[1]);
-	if (r) {
-		close(p[0]);
-		return err_sys(e, r, "start %s", path);
-	}
-	*ret_out = p[0];
-	*ret_path = path;
-	return 0;
-}
-
 int idmap_start(struct arena *a, pid_t pid, const struct idmap *m, struct idmap_job *job,
 		struct error *e)
 {
@@ -368,7 +325,8 @@ int idmap_start(struct arena *a, pid_t pid, const struct idmap *m, struct idmap_
 	bool own_gid = m->gids_len == 1 && m->gids[0].size == 1 && m->gids[0].host_id == self_gid();
 	int r;
 
-	*job = (struct idmap_job){ .uid_out = -1, .gid_out = -1 };
+	*job = (struct idmap_job){ .uids = { .name = "newuidmap" },
+				   .gids = { .name = "newgidmap" } };
 	r = write_proc(pid, "uid_map", map_text(a, m->uids, m->uids_len));
 	if (r == 0) {
 		if (own_gid && self_uid() != 0) {
@@ -383,11 +341,9 @@ int idmap_start(struct arena *a, pid_t pid, const struct idmap *m, struct idmap_
 	}
 	if (r != -EPERM || (own_uid && own_gid) || self_uid() == 0)
 		return err_sys(e, -r, "write /proc/%d/uid_map", (int)pid);
-	if (spawn_helper(a, "newuidmap", pid, m->uids, m->uids_len, &job->uid_helper, &job->uid_out,
-			 &job->uid_program, e) < 0)
+	if (idmap_helper_start(a, pid, m->uids, m->uids_len, &job->uids, e) < 0)
 		return -1;
-	if (spawn_helper(a, "newgidmap", pid, m->gids, m->gids_len, &job->gid_helper, &job->gid_out,
-			 &job->gid_program, e) < 0) {
+	if (idmap_helper_start(a, pid, m->gids, m->gids_len, &job->gids, e) < 0) {
 		struct error ignored;
 
 		idmap_finish(job, &ignored);
@@ -396,41 +352,10 @@ int idmap_start(struct arena *a, pid_t pid, const struct idmap *m, struct idmap_
 	return 0;
 }
 
-static int helper_finish(pid_t pid, int *out, const char *name, const char *path, struct error *e)
-{
-	char text[512] = "";
-	ssize_t n;
-	int st;
-
-	if (pid <= 0)
-		return 0;
-	n = read(*out, text, sizeof(text) - 1);
-	text[n > 0 ? n : 0] = 0;
-	close(*out);
-	*out = -1;
-	while (waitpid(pid, &st, 0) < 0)
-		if (errno != EINTR)
-			return err_sys(e, errno, "wait for %s", name);
-	if (WIFEXITED(st) && WEXITSTATUS(st) == 0)
-		return 0;
-	text[strcspn(text, "\n")] = 0;
-	err_msg(e, "map ids: %s failed%s%s", name, text[0] ? ": " : "", text);
-	if (strstr(text, "not permitted") || strstr(text, "Could not set caps"))
-		return err_hint(e,
-				"is %s setuid root or has it file capabilities? chmod u+s %s, or "
-				"reinstall the package uidmap",
-				name, path);
-	return err_hint(e, "check the ranges in /etc/subuid and /etc/subgid");
-}
-
 int idmap_finish(struct idmap_job *job, struct error *e)
 {
 	struct error second;
-	int r = helper_finish(job->uid_helper, &job->uid_out, "newuidmap", job->uid_program, e);
+	int r = idmap_helper_finish(&job->uids, e);
 
-	if (helper_finish(job->gid_helper, &job->gid_out, "newgidmap", job->gid_program,
-			  r < 0 ? &second : e) < 0)
-		r = -1;
-	job->uid_helper = job->gid_helper = 0;
-	return r;
+	return idmap_helper_finish(&job->gids, r < 0 ? &second : e) < 0 ? -1 : r;
 }

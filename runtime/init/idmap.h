@@ -12,6 +12,7 @@
 #include "oci/base/arena.h"
 #include "oci/base/error.h"
 #include "oci/spec/spec.h"
+#include "runtime/init/idmap_helper.h"
 
 /* The range that root's image containers use when /etc/subuid gives root none: 65,536 ids from
  * here, a part of the 32-bit space that systemd's "Users, Groups, UIDs and GIDs" leaves alone. */
@@ -37,9 +38,7 @@ void idmap_single(struct arena *a, uid_t uid, gid_t gid, struct idmap *ret);
 /* Starts to map process PID, which is in a new user namespace made by us; finish waits for the
  * helpers. Between the two the caller may do other work. */
 struct idmap_job {
-	pid_t uid_helper, gid_helper;
-	int uid_out, gid_out; /* what a helper says on stderr */
-	const char *uid_program, *gid_program;
+	struct idmap_helper uids, gids;
 };
 int idmap_start(struct arena *a, pid_t pid, const struct idmap *m, struct idmap_job *job,
 		struct error *e);

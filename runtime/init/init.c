@@ -12,13 +12,10 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/sched.h>
-#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "oci/base/file.h"
@@ -94,16 +91,6 @@ static int enter_time_namespace(const struct init_plan *p, int proc, struct erro
 	return 0;
 }
 
-static int loopback_up(struct error *e)
-{
-	_cleanup_fd_ int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq r = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
-
-	if (s < 0 || ioctl(s, SIOCSIFFLAGS, &r) < 0)
-		return err_sys(e, errno, "bring the loopback interface up");
-	return 0;
-}
-
 static int set_names(const struct init_plan *p, struct error *e)
 {
 	/* The default filters of container managers forbid it where the outer container lacks
@@ -142,6 +129,49 @@ static int make_terminal(const struct init_plan *p, int rootfd, struct error *e)
 	return sync_send(p->sync_fd, SYNC_TERMINAL, master, e);
 }
 
+static int wait_for_parent(const struct init_plan *p, struct error *e)
+{
+	struct sync_packet packet;
+
+	if (sync_receive(p->sync_fd, &packet, e) < 0)
+		return -1;
+	if (packet.tag == SYNC_ERROR) {
+		*e = packet.error;
+		return -1;
+	}
+	if (packet.tag != SYNC_MAPPED && packet.tag != SYNC_IGNORING)
+		return err_msg(e, "mrun ended during the set-up");
+	process_reset_signals(packet.tag == SYNC_IGNORING);
+	return 0;
+}
+
+static int receive_network(const struct init_plan *p, struct error *e)
+{
+	struct sync_packet packet;
+
+	if (sync_receive(p->sync_fd, &packet, e) < 0)
+		return -1;
+	if (packet.tag != SYNC_NETWORK || packet.fd < 0)
+		return err_msg(e, "mrun ended during the set-up");
+	return packet.fd;
+}
+
+/* Before anything runs that is not ours: the parent has recorded us and set up our cgroup. */
+static int wait_until_ready(struct init_plan *p, struct error *e)
+{
+	if (init_enter_network(p, e) < 0)
+		return -1;
+	if (p->told_late) {
+		p->told_late = false;
+		/* A low limit would have been in the way until here. */
+		return wait_for_parent(p, e) < 0 ? -1 : process_limits(&p->process, 0, e);
+	}
+	if (!p->ready_late)
+		return 0;
+	p->ready_late = false;
+	return sync_expect(p->sync_fd, SYNC_READY, e);
+}
+
 static int run_container_hooks(const struct init_plan *p, int rootfd, struct error *e)
 {
 	const struct oci_hooks *h = p->spec->hooks;
@@ -178,6 +208,8 @@ static int set_up_root(struct init_plan *p, struct error *e)
 	if (p->terminal && make_terminal(p, rootfd, e) < 0)
 		return -1;
 	if (hooks) {
+		if (wait_until_ready(p, e) < 0)
+			return -1;
 		fd_close_now();
 		umask(0022);
 		if (run_container_hooks(p, rootfd, e) < 0)
@@ -242,28 +274,39 @@ static int close_stdin(struct error *e)
 	return 0;
 }
 
-static int wait_for_parent(const struct init_plan *p, struct error *e)
-{
-	struct sync_packet packet;
-
-	if (sync_receive(p->sync_fd, &packet, e) < 0)
-		return -1;
-	if (packet.tag == SYNC_ERROR) {
-		*e = packet.error;
-		return -1;
-	}
-	if (packet.tag != SYNC_MAPPED && packet.tag != SYNC_IGNORING)
-		return err_msg(e, "mrun ended during the set-up");
-	process_reset_signals(packet.tag == SYNC_IGNORING);
-	return 0;
-}
-
 static bool needs_proc(const struct init_plan *p)
 {
 	const struct oci_process *s = p->spec->process;
 
 	return (p->late_flags & CLONE_NEWTIME) || p->joined_userns || p->spec->linux_->sysctl_len ||
 	       s->apparmor_profile || s->selinux_label;
+}
+
+/* Once the process has moved itself into its cgroups, which the thread is then born into. */
+static int begin_network(struct init_plan *p, struct error *e)
+{
+	static struct net_thread net;
+
+	if (net_thread_begin(&net)) {
+		p->net = &net;
+		p->net_ours = true;
+		return 0;
+	}
+	return unshare(CLONE_NEWNET) < 0 ? namespaces_explain(CLONE_NEWNET, errno, e)
+					 : net_loopback_up(e);
+}
+
+int init_enter_network(struct init_plan *p, struct error *e)
+{
+	_cleanup_fd_ int ns = -1;
+
+	if (!p->net)
+		return 0;
+	ns = p->net_ours ? net_thread_finish(p->net, e) : receive_network(p, e);
+	p->net = NULL;
+	if (ns >= 0 && setns(ns, CLONE_NEWNET) < 0)
+		return err_sys(e, errno, "enter the container's network namespace");
+	return ns < 0 ? -1 : 0;
 }
 
 static int prepare(struct init_plan *p, struct error *e)
@@ -280,7 +323,9 @@ static int prepare(struct init_plan *p, struct error *e)
 		return -1;
 	if (p->cgroup_join && cgroup_join_self(p->cgroup_join, e) < 0)
 		return -1;
-	if (wait_for_parent(p, e) < 0)
+	if (!p->net && (p->late_flags & CLONE_NEWNET) && begin_network(p, e) < 0)
+		return -1;
+	if (!p->told_late && wait_for_parent(p, e) < 0)
 		return -1;
 	/* Between the two: what leads there may be the caller's alone, and it itself is the mapped
 	 * root's, over which only the mapping gives us rights. */
@@ -303,11 +348,15 @@ static int prepare(struct init_plan *p, struct error *e)
 		p->process.setgroups_allowed = false;
 	if (late && unshare(late) < 0)
 		return err_sys(e, errno, "make a cgroup or ipc namespace");
+	/* The kernel wants a single thread for that, and net.* is the network namespace's. */
+	if (((p->late_flags & CLONE_NEWTIME) || p->spec->linux_->sysctl_len) &&
+	    init_enter_network(p, e) < 0)
+		return -1;
 	if ((p->late_flags & CLONE_NEWTIME) && enter_time_namespace(p, proc, e) < 0)
 		return -1;
 	if (setsid() < 0 && errno != EPERM)
 		return err_sys(e, errno, "setsid");
-	if ((p->clone_flags & CLONE_NEWNET) && loopback_up(e) < 0)
+	if ((p->clone_flags & CLONE_NEWNET) && net_loopback_up(e) < 0)
 		return -1;
 	if (set_names(p, e) < 0)
 		return -1;
@@ -367,7 +416,8 @@ static int run(struct init_plan *p, struct error *e)
 		if (p->rootfs && chroot(p->rootfs) < 0)
 			return err_sys(e, errno, "chroot to %s", p->rootfs);
 	}
-	if (process_drop(p->arena, &p->process, &notify, &path, e) < 0 ||
+	if (wait_until_ready(p, e) < 0 ||
+	    process_drop(p->arena, &p->process, &notify, &path, e) < 0 ||
 	    sync_send_ambient(p->sync_fd, p->process.ambient_missing, e) < 0)
 		return -1;
 	if (notify >= 0 && send_notify(p, notify, e) < 0)

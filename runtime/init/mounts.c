@@ -20,6 +20,7 @@
 #include "oci/base/file.h"
 #include "oci/base/path.h"
 #include "oci/base/str.h"
+#include "runtime/init/init.h"
 #include "runtime/init/syscalls.h"
 #include "runtime/init/tree.h"
 
@@ -313,15 +314,30 @@ int mounts_readonly(const struct init_plan *p, struct error *e)
 	return 0;
 }
 
-int mounts_apply(const struct init_plan *p, int rootfd, int *ret_dev, struct error *e)
+/* Whether a mount is the same in whatever network namespace it is made: sysfs is not. */
+static bool any_network(const struct mount_plan *m)
+{
+	static const char *const types[] = { "proc",   "tmpfs",	 "devpts",
+					     "mqueue", "cgroup", "cgroup2" };
+
+	for (size_t i = 0; m->fstype && i < sizeof(types) / sizeof(*types); i++)
+		if (str_eq(m->fstype, types[i]))
+			return true;
+	return !m->fstype || !*m->fstype;
+}
+
+int mounts_apply(struct init_plan *p, int rootfd, int *ret_dev, struct error *e)
 {
 	struct fresh fresh = { NULL, -1 };
 
 	*ret_dev = -1;
 	for (size_t i = 0; i < p->mounts_len; i++) {
 		struct mount_plan *m = &p->mounts[i];
-		int r = mount_in_fresh(m, &fresh, rootfd, e);
+		int r;
 
+		if (!any_network(m) && init_enter_network(p, e) < 0)
+			return -1;
+		r = mount_in_fresh(m, &fresh, rootfd, e);
 		if (r < 0)
 			return -1;
 		if (r > 0)

@@ -13,7 +13,7 @@ int rootfs_propagation(const struct init_plan *p, struct error *e);
 
 /* All of p->mounts, in order. A tmpfs is writable until mounts_readonly: devices, copies and later
  * mounts' targets are made in it (a read-only /dev, say). */
-int mounts_apply(const struct init_plan *p, int rootfd, int *ret_dev, struct error *e);
+int mounts_apply(struct init_plan *p, int rootfd, int *ret_dev, struct error *e);
 /* The directory DEST in the root (O_PATH), made if it is not there; a link is refused where
  * mounts_refuse_link() does so. */
 int mounts_open_dir(int rootfd, const char *dest, bool *ret_made, struct error *e);

@@ -17,6 +17,7 @@
 #include "runtime/cgroup/cgroup.h"
 #include "runtime/container/container.h"
 #include "runtime/init/idmap.h"
+#include "runtime/init/net_thread.h"
 #include "runtime/init/seccomp.h"
 
 /* One mount, its options already understood (runtime-spec config.md, "Mounts"). */
@@ -93,7 +94,8 @@ struct init_plan {
 	const char *hostname, *domainname;
 	uint64_t clone_flags; /* namespaces made by clone */
 	uint64_t late_flags;  /* made by the child itself: cgroup (after it was attached), time,
-			       * as root with a user namespace ipc (once it is the mapped root) */
+			       * as root with a user namespace ipc (once it is the mapped root),
+			       * network where nobody outside waits for it (net_thread.h) */
 	struct namespace_join {
 		int type, fd;
 	} joins[8];
@@ -123,6 +125,10 @@ struct init_plan {
 	int console_fd;		 /* connected console socket, -1: the terminal goes to the parent */
 	bool hooks_runtime;	 /* the parent has prestart or createRuntime hooks to run */
 	bool pdeathsig;		 /* die with the parent also after execve */
+	bool told_late;		 /* what the parent says of ids and cgroup is heard late … */
+	bool ready_late;	 /* … or that, early, and late that the cgroup has its device rules */
+	struct net_thread *net;	 /* makes the network namespace; NULL: the clone does, or it has … */
+	bool net_ours;		 /* … and it was begun by the child itself, not the parent */
 	/* The state JSON (runtime.md, State) for the hooks that the child runs, in STATUS, with the
 	 * pid that it has for itself. */
 	char *(*hook_state)(const struct init_plan *p, const char *status, pid_t pid);

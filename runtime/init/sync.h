@@ -12,6 +12,8 @@
 enum sync_tag {
 	SYNC_MAPPED = 'm',   /* parent: ids are mapped, cgroup and network are there */
 	SYNC_IGNORING = 'i', /* the same, and the caller had some signals ignored */
+	SYNC_READY = 'd',    /* parent: the cgroup has its device rules as well */
+	SYNC_NETWORK = 'w',  /* parent: here is the network namespace (one descriptor) */
 	SYNC_HOOKS = 'h',    /* child: namespaces and mounts are there, run the runtime's hooks */
 	SYNC_FUSE = 'f',     /* child: start fuse-overlayfs in my namespaces */
 	SYNC_GO = 'g',	     /* parent: go on */
@@ -28,7 +30,7 @@ enum sync_tag {
 
 struct sync_packet {
 	enum sync_tag tag;
-	int fd;		  /* SYNC_TERMINAL, SYNC_NOTIFY: the descriptor, else -1 */
+	int fd;		  /* SYNC_TERMINAL, SYNC_NOTIFY, SYNC_NETWORK: the descriptor, else -1 */
 	pid_t pid;	  /* SYNC_PID */
 	uint64_t ambient; /* SYNC_AMBIENT: bits */
 	struct error error;

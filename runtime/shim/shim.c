@@ -7,7 +7,6 @@
 #define SHIM_ITSELF
 #include "runtime/shim/shim.h"
 
-#include <asm/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -15,51 +14,16 @@
 #include <linux/signal.h>
 #include <linux/wait.h>
 
-#if defined(__x86_64__)
-static long sys4(long n, long a, long b, long c, long d)
-{
-	long r;
-	register long r10 __asm__("r10") = d;
+#include "runtime/shim/syscall.h"
 
-	__asm__ volatile("syscall"
-			 : "=a"(r)
-			 : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10)
-			 : "rcx", "r11", "memory");
-	return r;
-}
+#if defined(__x86_64__)
 __asm__(".global _start\n_start:\n\txor %ebp,%ebp\n\tmov %rsp,%rdi\n\tand $-16,%rsp\n\tcall "
 	"shim_main\n\thlt\n");
 #elif defined(__aarch64__)
-static long sys4(long n, long a, long b, long c, long d)
-{
-	register long x8 __asm__("x8") = n;
-	register long x0 __asm__("x0") = a;
-	register long x1 __asm__("x1") = b;
-	register long x2 __asm__("x2") = c;
-	register long x3 __asm__("x3") = d;
-
-	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory", "cc");
-	return x0;
-}
 __asm__(".global _start\n_start:\n\tmov x29,#0\n\tmov x0,sp\n\tbl shim_main\n\tbrk #0\n");
 #elif defined(__riscv) && __riscv_xlen == 64
-static long sys4(long n, long a, long b, long c, long d)
-{
-	register long a7 __asm__("a7") = n;
-	register long a0 __asm__("a0") = a;
-	register long a1 __asm__("a1") = b;
-	register long a2 __asm__("a2") = c;
-	register long a3 __asm__("a3") = d;
-
-	__asm__ volatile("ecall" : "+r"(a0) : "r"(a7), "r"(a1), "r"(a2), "r"(a3) : "memory");
-	return a0;
-}
 __asm__(".global _start\n_start:\n\tmv a0,sp\n\tandi sp,sp,-16\n\tcall shim_main\n\tebreak\n");
-#else
-#error "the shim needs a few lines for this processor"
 #endif
-
-#define SYS(n, a, b, c, d) sys4(__NR_##n, (long)(a), (long)(b), (long)(c), (long)(d))
 
 static _Noreturn void leave(int code)
 {
