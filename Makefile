@@ -64,7 +64,7 @@ CORE_LIBS := -static -lseccomp -lcap -lyajl_s -lnettle
 # See runtime/startup.c.
 comma := ,
 CORE_LDFLAGS := $(patsubst %,-Wl$(comma)--wrap=%,_dl_get_origin _dl_new_object _dl_init_paths \
-	_dl_find_object_init __libc_early_init cap_get_bound)
+	_dl_find_object_init __libc_early_init cap_get_bound __register_frame_info __deregister_frame_info)
 # nettle looks for the fastest code of all that it has before main, and so all of it is linked (21 KB on
 # x86): mrun uses SHA-256 alone, and nobody calls the rest, which is nowhere.
 CORE_LDFLAGS += $(patsubst %,-Wl$(comma)--defsym=_nettle_%=0,\

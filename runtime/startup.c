@@ -41,6 +41,19 @@ void __wrap__dl_find_object_init(void)
 {
 }
 
+/* Nor is it told where that table lies, and not to look there any more in the end. */
+void __wrap___register_frame_info(const void *begin, void *object);
+void __wrap___register_frame_info(const void *begin, void *object)
+{
+	(void)begin, (void)object;
+}
+void *__wrap___deregister_frame_info(const void *begin);
+void *__wrap___deregister_frame_info(const void *begin)
+{
+	(void)begin;
+	return NULL;
+}
+
 #ifdef __GLIBC__
 /* glibc's beginnings: of the character tables, and of threads, for which it asks how large a stack
  * may be. We have none. */

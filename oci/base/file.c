@@ -38,6 +38,10 @@ void fd_close_now(void)
 	for (int fd = 0; fd < LATER_MAX; fd++) {
 		int last = fd;
 
+		if (!(later[fd / 64] >> fd % 64)) {
+			fd |= 63; /* no more in this word */
+			continue;
+		}
 		if (!(later[fd / 64] & 1ULL << fd % 64))
 			continue;
 		while (last + 1 < LATER_MAX && later[(last + 1) / 64] & 1ULL << (last + 1) % 64)
@@ -48,6 +52,30 @@ void fd_close_now(void)
 		fd = last;
 	}
 	memset(later, 0, sizeof(later));
+}
+
+int fd_close_others(int first, int *keep, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		for (size_t j = i; j && keep[j - 1] > keep[j]; j--) {
+			int other = keep[j];
+
+			keep[j] = keep[j - 1];
+			keep[j - 1] = other;
+		}
+	for (size_t i = 0; i <= n; i++) {
+		unsigned last = i < n ? (unsigned)keep[i] - 1 : ~0U;
+
+		if (i < n && keep[i] < first)
+			continue;
+		if ((unsigned)first <= last && syscall(SYS_close_range, first, last, 0U) < 0)
+			return -1;
+		if (i < n)
+			first = keep[i] + 1;
+	}
+	is_later = false;
+	memset(later, 0, sizeof(later));
+	return 0;
 }
 
 int file_read_known(struct arena *a, int fd, const struct stat *st, const char *name, size_t max,

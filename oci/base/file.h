@@ -20,6 +20,10 @@ void fd_close(int fd);
 void fd_close_later(void);
 void fd_close_now(void);
 
+/* Closes every descriptor from FIRST on, noted or not, but the N of KEEP, which is sorted here; a
+ * negative one is none. -1 with errno where the kernel has no close_range(2). */
+int fd_close_others(int first, int *keep, size_t n);
+
 static inline void fd_closep(int *fd)
 {
 	if (*fd >= 0)

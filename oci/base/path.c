@@ -409,6 +409,15 @@ char *path_real_dir(struct arena *a, const char *path, int *ret_fd, struct error
 	*ret_fd = AT_FDCWD;
 	if (str_eq(path, ".") && getcwd(cwd, sizeof(cwd)) && cwd[0] == '/')
 		return arena_strdup(a, cwd);
+	if (*path == '/' && str_eq(path_clean(a, path), path)) {
+		struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+					.resolve = RESOLVE_NO_SYMLINKS };
+
+		*ret_fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+		if (*ret_fd >= 0)
+			return arena_strdup(a, path);
+		*ret_fd = AT_FDCWD;
+	}
 	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
 		err_sys(e, errno, "open %s", path);

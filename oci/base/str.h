@@ -11,7 +11,7 @@
 
 static inline bool str_eq(const char *a, const char *b)
 {
-	return strcmp(a, b) == 0;
+	return *a == *b && strcmp(a, b) == 0; /* a table's other lines end at the first */
 }
 static inline bool str_has_prefix(const char *s, const char *prefix)
 {

@@ -203,6 +203,15 @@ struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, stru
 	return cg;
 }
 
+bool cgroup_out_of_reach(const struct cgroup *cg)
+{
+	struct settings s;
+	struct error ignored;
+
+	return !cgroup_exists(cg) && apply_settings(cg, cg->resources, true, &s, &ignored) == 0 &&
+	       !settings_needed(&s);
+}
+
 /* A cgroup that was there before may be used, as runc does, but not shared. */
 static int check_foreign(const struct hierarchy *h, struct error *e)
 {

@@ -37,6 +37,8 @@ struct cgroup_request {
 
 /* Finds out where the container's cgroup will be, changes nothing. NULL on error. */
 struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, struct error *e);
+/* Whether there will be none: no right to make one, and no limit that needs one. */
+bool cgroup_out_of_reach(const struct cgroup *cg);
 /* Has F called by cgroup_create(), once, before it makes directories above the container's: what
  * cgroup_save() says then names them. F is to record it, as a crash may come between the making of
  * one and its mark. -1 ends the creation. */

@@ -198,16 +198,16 @@ static int make_plan(struct launch *l, struct error *e)
 
 	p->options = l->o;
 	p->arena = l->a;
-	p->state_fd = l->out->state.dir_fd;
+	p->state_fd = l->out->state.dir_fd; /* -1: not made yet */
 	p->hook_state = hook_state;
-	p->hook_state_ctx = l->out->state.record;
+	p->hook_state_ctx = l->record;
 	if (sysctl_check(p->spec, e) < 0 || net_devices_check(p->spec->linux_, e) < 0 ||
 	    plan_make(p, e) < 0 || plan_rootfs(l, e) < 0 || plan_process(l, e) < 0)
 		return -1;
 	p->devices_by_bind = p->new_userns || p->joined_userns;
 	p->hooks_runtime = h && (h->prestart_len || h->create_runtime_len);
 	/* A foreground container of the image mode dies with the mrun that waits for it. */
-	p->pdeathsig = l->out->state.record->image && !l->o->detach;
+	p->pdeathsig = l->record->image && !l->o->detach;
 	if (p->exposed)
 		plan_exposed(l);
 	p->process.goes_on = !p->pdeathsig && !p->exposed;
@@ -275,6 +275,19 @@ static void close_plan(struct init_plan *p)
 	}
 }
 
+static int begin_state(struct launch *l, struct error *e)
+{
+	if (state_new(l->c, l->o->id, l->record, &l->out->state, e) < 0)
+		return -1;
+	log_debug(l->c, "container %s: state in %s/%s", l->o->id, l->out->state.root, l->o->id);
+	return 0;
+}
+
+static int record_process(struct launch *l, struct error *e)
+{
+	return state_write_init(&l->out->state, l->out->pid, &l->ignores, e);
+}
+
 static int give_network(struct launch *l, struct error *e)
 {
 	_cleanup_fd_ int ns = net_thread_finish(l->plan.net, e);
@@ -282,59 +295,73 @@ static int give_network(struct launch *l, struct error *e)
 	return ns < 0 ? -1 : sync_send(l->sync, SYNC_NETWORK, ns, e);
 }
 
-/* What the parent does for the child before it may go on. */
-static int equip(struct launch *l, struct error *e)
+/* Ids, and what is the process's own. */
+static int equip_process(struct launch *l, struct error *e)
 {
 	struct init_plan *p = &l->plan;
 	struct idmap_job job = { 0 };
-	struct launched *out = l->out;
-	enum sync_tag mapped;
-	bool ignores = true;
 	int r = 0;
 
-	if (out->cgroup && cgroup_give_pid(out->cgroup, out->pid, e) < 0)
-		return -1;
-	if (p->net && give_network(l, e) < 0)
-		return -1;
 	if (p->new_userns && self_uid() == 0)
 		give_pipes_to_container(p);
-	if (p->new_userns && idmap_start(l->a, out->pid, &p->idmap, &job, e) < 0)
+	if (p->new_userns && idmap_start(l->a, l->out->pid, &p->idmap, &job, e) < 0)
 		return -1;
 	/* newuidmap and newgidmap work meanwhile. */
-	if (state_write_init(&out->state, out->pid, &ignores, e) < 0 ||
-	    (!p->told_late && process_limits(&p->process, out->pid, e) < 0) ||
-	    set_oom_score(l, e) < 0)
+	if ((!p->at_once && process_limits(&p->process, l->out->pid, e) < 0) ||
+	    set_oom_score(l, e) < 0 || (!l->state_late && record_process(l, e) < 0))
 		r = -1;
-	/* The child's end of the pair among them: from here on its death is seen. */
-	close_plan(p);
-	fd_close_now();
 	if (p->new_userns) {
 		struct error second;
 
 		if (idmap_finish(&job, r < 0 ? &second : e) < 0)
 			r = -1;
 	}
-	if (r < 0)
-		return -1;
+	return r;
+}
+
+/* What others outside do for it. */
+static int equip_outside(struct launch *l, struct error *e)
+{
+	struct init_plan *p = &l->plan;
+
 	if (p->spec->linux_->net_devices_len &&
-	    net_devices_move(l->a, p->spec->linux_, out->pid, &l->net_devices, e) < 0)
+	    net_devices_move(l->a, p->spec->linux_, l->out->pid, &l->net_devices, e) < 0)
 		return -1;
-	mapped = ignores ? SYNC_IGNORING : SYNC_MAPPED;
 	/* systemd works meanwhile, too. */
-	if (out->cgroup && cgroup_needs_pid(out->cgroup) &&
-	    launch_make_cgroup(l->c, &l->plan, l->out, e) < 0)
+	if (l->out->cgroup && cgroup_needs_pid(l->out->cgroup) &&
+	    launch_make_cgroup(l->c, p, l->out, e) < 0)
 		return -1;
-	if (l->o->setup_network && l->o->setup_network(l->o->setup_network_ctx, out->pid, e) < 0)
+	if (l->o->setup_network && l->o->setup_network(l->o->setup_network_ctx, l->out->pid, e) < 0)
 		return -1;
-	if (!p->exposed && launch_send_pidfd(l, e) < 0)
+	return p->exposed ? 0 : launch_send_pidfd(l, e);
+}
+
+/* What the parent does for the child: before it may begin, and before it may run what is not ours.
+ */
+static int equip(struct launch *l, struct error *e)
+{
+	struct init_plan *p = &l->plan;
+	struct launched *out = l->out;
+
+	if (out->cgroup && cgroup_give_pid(out->cgroup, out->pid, e) < 0)
 		return -1;
-	if (p->ready_late && sync_send(l->sync, mapped, -1, e) < 0)
+	if (equip_process(l, e) < 0)
+		return -1;
+	/* The child's end of the pair among them: from here on its death is seen. */
+	close_plan(p);
+	if (!l->side_by_side)
+		fd_close_now();
+	if (equip_outside(l, e) < 0 || (p->net && give_network(l, e) < 0) ||
+	    (!p->at_once && sync_send(l->sync, SYNC_MAPPED, -1, e) < 0))
+		return -1;
+	/* While the child works. */
+	if (l->state_late && (begin_state(l, e) < 0 || record_process(l, e) < 0))
 		return -1;
 	if (out->cgroup && cgroup_set_devices(out->cgroup, e) < 0)
 		return -1;
-	if (sync_send(l->sync, p->ready_late ? SYNC_READY : mapped, -1, e) < 0)
+	fd_close_now();
+	if (sync_send(l->sync, l->ignores ? SYNC_IGNORING : SYNC_READY, -1, e) < 0)
 		return -1;
-	/* While the child works. */
 	return l->o->bundle ? 0 : record_write_config(l->a, &out->state, p->spec, e);
 }
 
@@ -437,7 +464,7 @@ static void undo(struct launch *l)
 		cgroup_delete(out->cgroup, 5000, &ignored);
 	}
 	if (h && h->poststop_len && out->pid > 0) {
-		char *state = state_json(l->a, out->state.record, "stopped", 0, false);
+		char *state = state_json(l->a, l->record, "stopped", 0, false);
 
 		hooks_poststop(h, state, l->o->bundle);
 	}
@@ -486,8 +513,16 @@ static void begin_network(struct launch *l, const struct oci_spec *s)
 		l->plan.net = &net;
 }
 
+/* Nothing has been made yet that would have to be found again after a crash, and the first process
+ * ends with us until it is told that it is recorded. */
+static bool state_can_wait(const struct launch *l)
+{
+	return !l->waits && !notify_wanted() &&
+	       (!l->out->cgroup || cgroup_out_of_reach(l->out->cgroup));
+}
+
 /* With a user namespace the first process waits for its ids, and where systemd is to move it, for
- * that. The device rules come last: it makes its mounts meanwhile. */
+ * that. */
 static void plan_side_by_side(struct launch *l)
 {
 	struct init_plan *p = &l->plan;
@@ -497,15 +532,12 @@ static void plan_side_by_side(struct launch *l)
 		return;
 	p->late_flags |= p->clone_flags & CLONE_NEWNET;
 	p->clone_flags &= ~(uint64_t)CLONE_NEWNET;
-	if (cg && cgroup_needs_pid(cg))
-		return;
-	p->told_late = !p->new_userns;
-	p->ready_late = p->new_userns && cg && cgroup_devices_come_later(cg);
+	l->side_by_side = !cg || !cgroup_needs_pid(cg);
+	p->at_once = l->side_by_side && !p->new_userns;
 }
 
 static int launch_steps(struct launch *l, struct error *e)
 {
-	log_debug(l->c, "container %s: state in %s/%s", l->o->id, l->out->state.root, l->o->id);
 	if (l->out->cgroup && cgroup_begin(l->out->cgroup, e) < 0)
 		return -1;
 	if (pass_environment(l, e) < 0)
@@ -539,7 +571,6 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 			    .sync = -1,
 			    .notify = -1,
 			    .pidfd_socket = -1 };
-	struct container_record *r;
 	int result = -1;
 
 	*ret = (struct launched){
@@ -553,8 +584,10 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 	/* What the child keeps comes first: the others can be closed in a row. */
 	l.plan.process.shim_fd = process_make_shim(e);
 	if (l.plan.process.shim_fd < 0 || make_pair(&l, e) < 0 ||
-	    !(r = record_make(c, spec, o, &ret->cgroup, e)) ||
-	    state_new(c, o->id, r, &ret->state, e) < 0)
+	    !(l.record = record_make(c, spec, o, &ret->cgroup, e)))
+		goto not_begun;
+	l.state_late = state_can_wait(&l);
+	if (!l.state_late && begin_state(&l, e) < 0)
 		goto not_begun;
 	result = launch_steps(&l, e);
 not_begun:
@@ -567,7 +600,7 @@ not_begun:
 	fd_closep(&l.plan.sync_fd);
 	close_plan(&l.plan);
 	fd_close_now();
-	if (ret->state.dir_fd < 0)
+	if (ret->state.dir_fd < 0 && ret->pid <= 0)
 		return -1;
 	if (result == 0 && o->pid_file && launch_write_pid_file(o->pid_file, ret->pid, e) < 0)
 		result = -1;

@@ -13,9 +13,13 @@ struct launch {
 	struct init_plan plan;
 	struct launched *out;
 	bool waits;
-	int sync;			 /* our end */
-	int notify;			 /* the filter's, which waits for the pid; -1 */
-	int pidfd_socket;		 /* --pidfd-socket, connected; -1: none */
+	struct container_record *record;
+	bool state_late;   /* the state directory is made while the first process is at work */
+	bool side_by_side; /* it works while we do, nobody outside has to do with it */
+	bool ignores;	   /* the caller had signals ignored */
+	int sync;	   /* our end */
+	int notify;	   /* the filter's, which waits for the pid; -1 */
+	int pidfd_socket;  /* --pidfd-socket, connected; -1: none */
 	struct net_devices *net_devices; /* moved into the container; NULL: none */
 };
 

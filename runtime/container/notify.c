@@ -33,6 +33,11 @@ static const char *wanted(void)
 	return host && *host ? host : NULL;
 }
 
+bool notify_wanted(void)
+{
+	return wanted() != NULL;
+}
+
 static void add_mount(struct arena *a, struct oci_spec *spec, const char *source)
 {
 	static const char *const options[] = { "bind", "nosuid", "noexec", "nodev", "ro", NULL };

@@ -25,6 +25,8 @@ struct notify {
 		.sock = -1, .host = -1 \
 	}
 
+/* Whether the environment has NOTIFY_SOCKET. */
+bool notify_wanted(void);
 /* Where the environment has NOTIFY_SOCKET: makes ROOT/ID/notify, and gives SPEC its mount and its
  * variable. A container without a mount namespace of its own does not get it. */
 int notify_prepare(struct arena *a, const struct container *ct, struct oci_spec *spec,

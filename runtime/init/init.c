@@ -38,6 +38,13 @@ static void hide(void)
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+static bool has_hooks(const struct init_plan *p)
+{
+	const struct oci_hooks *h = p->spec->hooks;
+
+	return h && (h->create_container_len || h->start_container_len);
+}
+
 /* Root of the new user namespace: files that we make then have a mapped owner. */
 static int become_root(struct init_plan *p, struct error *e)
 {
@@ -129,22 +136,6 @@ static int make_terminal(const struct init_plan *p, int rootfd, struct error *e)
 	return sync_send(p->sync_fd, SYNC_TERMINAL, master, e);
 }
 
-static int wait_for_parent(const struct init_plan *p, struct error *e)
-{
-	struct sync_packet packet;
-
-	if (sync_receive(p->sync_fd, &packet, e) < 0)
-		return -1;
-	if (packet.tag == SYNC_ERROR) {
-		*e = packet.error;
-		return -1;
-	}
-	if (packet.tag != SYNC_MAPPED && packet.tag != SYNC_IGNORING)
-		return err_msg(e, "mrun ended during the set-up");
-	process_reset_signals(packet.tag == SYNC_IGNORING);
-	return 0;
-}
-
 static int receive_network(const struct init_plan *p, struct error *e)
 {
 	struct sync_packet packet;
@@ -152,24 +143,24 @@ static int receive_network(const struct init_plan *p, struct error *e)
 	if (sync_receive(p->sync_fd, &packet, e) < 0)
 		return -1;
 	if (packet.tag != SYNC_NETWORK || packet.fd < 0)
-		return err_msg(e, "mrun ended during the set-up");
+		return sync_unexpected(&packet, e);
 	return packet.fd;
 }
 
-/* Before anything runs that is not ours: the parent has recorded us and set up our cgroup. */
-static int wait_until_ready(struct init_plan *p, struct error *e)
+int init_wait_until_ready(struct init_plan *p, struct error *e)
 {
-	if (init_enter_network(p, e) < 0)
-		return -1;
-	if (p->told_late) {
-		p->told_late = false;
-		/* A low limit would have been in the way until here. */
-		return wait_for_parent(p, e) < 0 ? -1 : process_limits(&p->process, 0, e);
-	}
-	if (!p->ready_late)
+	struct sync_packet packet;
+
+	if (p->ready)
 		return 0;
-	p->ready_late = false;
-	return sync_expect(p->sync_fd, SYNC_READY, e);
+	if (init_enter_network(p, e) < 0 || sync_receive(p->sync_fd, &packet, e) < 0)
+		return -1;
+	if (packet.tag != SYNC_READY && packet.tag != SYNC_IGNORING)
+		return sync_unexpected(&packet, e);
+	p->ready = true;
+	process_reset_signals(packet.tag == SYNC_IGNORING);
+	/* Else the parent did so; a low one would have been in the way until here. */
+	return p->at_once ? process_limits(&p->process, 0, e) : 0;
 }
 
 static int run_container_hooks(const struct init_plan *p, int rootfd, struct error *e)
@@ -190,6 +181,17 @@ static int run_container_hooks(const struct init_plan *p, int rootfd, struct err
 			 e);
 }
 
+/* Nothing of the outside shall be open in the new root, whoever opened it, nor anything to be
+ * written to. */
+static int close_others(const struct init_plan *p, int rootfd, struct error *e)
+{
+	int keep[] = { rootfd, p->sync_fd, p->process.shim_fd, p->start_fd, p->result_fd };
+
+	return fd_close_others(3 + p->process.preserve_fds, keep, sizeof(keep) / sizeof(*keep)) < 0
+		       ? err_sys(e, errno, "close_range")
+		       : 0;
+}
+
 /* Everything that has to do with files: from the host's root to the container's. */
 static int set_up_root(struct init_plan *p, struct error *e)
 {
@@ -208,7 +210,7 @@ static int set_up_root(struct init_plan *p, struct error *e)
 	if (p->terminal && make_terminal(p, rootfd, e) < 0)
 		return -1;
 	if (hooks) {
-		if (wait_until_ready(p, e) < 0)
+		if (init_wait_until_ready(p, e) < 0)
 			return -1;
 		fd_close_now();
 		umask(0022);
@@ -222,9 +224,7 @@ static int set_up_root(struct init_plan *p, struct error *e)
 	if (p->options->volumes &&
 	    volumes_make(rootfd, p->options->volumes, p->spec->root->readonly, e) < 0)
 		return -1;
-	/* Nothing of the outside shall be open in the new root, nor anything to be written to. */
-	fd_close_now();
-	if (mounts_readonly(p, e) < 0)
+	if (mounts_readonly(p, e) < 0 || close_others(p, rootfd, e) < 0)
 		return -1;
 	if (rootfs_enter(p, rootfd, e) < 0 || rootfs_propagation(p, e) < 0)
 		return -1;
@@ -250,6 +250,7 @@ static int wait_for_start(struct init_plan *p, struct error *e)
 	char c;
 	ssize_t n;
 
+	fd_close_now();
 	/* The parent ends as soon as it has read this. */
 	if (sync_send(p->sync_fd, SYNC_CREATED, -1, e) < 0)
 		return -1;
@@ -325,7 +326,7 @@ static int prepare(struct init_plan *p, struct error *e)
 		return -1;
 	if (!p->net && (p->late_flags & CLONE_NEWNET) && begin_network(p, e) < 0)
 		return -1;
-	if (!p->told_late && wait_for_parent(p, e) < 0)
+	if (!p->at_once && sync_expect(p->sync_fd, SYNC_MAPPED, e) < 0)
 		return -1;
 	/* Between the two: what leads there may be the caller's alone, and it itself is the mapped
 	 * root's, over which only the mapping gives us rights. */
@@ -339,8 +340,11 @@ static int prepare(struct init_plan *p, struct error *e)
 		return -1;
 	if (p->watched)
 		hide(); /* changing the user may have undone it (fs.suid_dumpable) */
-	/* Only now: changing the user clears it. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	/* Only now: changing the user clears it. Where nothing takes long before the parent has to
+	 * say that all is ready, its death is seen there. */
+	if (p->at_once && p->process.goes_on && !has_hooks(p))
+		p->process.goes_on = false;
+	else if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return err_sys(e, errno, "prctl");
 	if (needs_proc(p) && (proc = process_open_proc(e)) < 0)
 		return -1;
@@ -416,7 +420,9 @@ static int run(struct init_plan *p, struct error *e)
 		if (p->rootfs && chroot(p->rootfs) < 0)
 			return err_sys(e, errno, "chroot to %s", p->rootfs);
 	}
-	if (wait_until_ready(p, e) < 0 ||
+	/* What it opens ends with the execve that follows. */
+	fd_close_later();
+	if (init_wait_until_ready(p, e) < 0 ||
 	    process_drop(p->arena, &p->process, &notify, &path, e) < 0 ||
 	    sync_send_ambient(p->sync_fd, p->process.ambient_missing, e) < 0)
 		return -1;

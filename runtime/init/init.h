@@ -14,6 +14,10 @@ pid_t init_spawn(struct init_plan *p, int cgroup_fd, int sync, struct error *e);
  * the error into E. Returns -1. */
 int namespaces_explain(uint64_t flags, int err, struct error *e);
 
+/* In the first process: before anything runs that is not ours, waits until the parent has recorded
+ * the container and set up its cgroup; after the first time nothing. -1 with E. */
+int init_wait_until_ready(struct init_plan *p, struct error *e);
+
 /* In the first process: enters the network namespace that a thread has made; after the first time,
  * and where there is no such namespace, nothing. -1 with E. */
 int init_enter_network(struct init_plan *p, struct error *e);

@@ -5,7 +5,7 @@
 #include "runtime/init/plan.h"
 
 /* Mounts the root (bundle's directory or overlay) and returns a descriptor of it (O_PATH). */
-int rootfs_mount(const struct init_plan *p, struct error *e);
+int rootfs_mount(struct init_plan *p, struct error *e);
 /* Makes the descriptor's directory the root of this process and drops the old one. */
 int rootfs_enter(const struct init_plan *p, int rootfd, struct error *e);
 /* The propagation that linux.rootfsPropagation asks of the container's root. */

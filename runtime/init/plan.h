@@ -78,7 +78,7 @@ struct process_plan {
 	bool existing_cwd;     /* exec: a missing working directory is an error, not made */
 	bool user_namespace;   /* the container has one that is not ours */
 	bool parent_schedules; /* process.scheduler is set from outside: a clone may reset it */
-	bool goes_on;	       /* when mrun ends, which is its parent */
+	bool goes_on;	       /* when mrun ends, its parent, with which it would have ended so far */
 	bool label_late;       /* the shim sets the label, through the container's /proc */
 	/* What init.c knows, and exec.c does not, of the process that process_drop() works on. */
 	bool ids_are_zero, no_groups; /* all of its ids are 0; it has no supplementary groups */
@@ -125,10 +125,10 @@ struct init_plan {
 	int console_fd;		 /* connected console socket, -1: the terminal goes to the parent */
 	bool hooks_runtime;	 /* the parent has prestart or createRuntime hooks to run */
 	bool pdeathsig;		 /* die with the parent also after execve */
-	bool told_late;		 /* what the parent says of ids and cgroup is heard late … */
-	bool ready_late;	 /* … or that, early, and late that the cgroup has its device rules */
-	struct net_thread *net;	 /* makes the network namespace; NULL: the clone does, or it has … */
-	bool net_ours;		 /* … and it was begun by the child itself, not the parent */
+	bool at_once;		 /* the child needs not wait for SYNC_MAPPED before it begins */
+	bool ready;		 /* in the child: SYNC_READY was heard */
+	struct net_thread *net; /* makes the network namespace; NULL: the clone does, or it has … */
+	bool net_ours;		/* … and it was begun by the child itself, not the parent */
 	/* The state JSON (runtime.md, State) for the hooks that the child runs, in STATUS, with the
 	 * pid that it has for itself. */
 	char *(*hook_state)(const struct init_plan *p, const char *status, pid_t pid);

@@ -345,7 +345,8 @@ static int check_proc(struct error *e)
 }
 
 /* What a filter may forbid and nobody would look for in a profile. All descriptors go but the
- * requested ones: the caller may have left some open (CVE-2024-21626). */
+ * requested ones: the caller may have left some open (CVE-2024-21626). The first process has closed
+ * them when it entered its root. */
 static int settle_before_filter(const struct process_plan *p, struct error *e)
 {
 	if (!p->in_root || p->umask != 0022)
@@ -353,7 +354,8 @@ static int settle_before_filter(const struct process_plan *p, struct error *e)
 	/* From here on it is the socket that tells of mrun's end. */
 	if (p->goes_on && prctl(PR_SET_PDEATHSIG, 0) < 0)
 		return err_sys(e, errno, "prctl");
-	if (syscall(SYS_close_range, 3U + (unsigned)p->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+	if (!p->in_root &&
+	    syscall(SYS_close_range, 3U + (unsigned)p->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return err_sys(e, errno, "close_range");
 	return 0;
 }

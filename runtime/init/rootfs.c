@@ -92,14 +92,16 @@ static int tmpfs_upper(struct error *e)
 }
 
 /* The parent starts fuse-overlayfs in our user namespace and passes its mount, detached. */
-static int fuse_mount(const struct init_plan *p, struct error *e)
+static int fuse_mount(struct init_plan *p, struct error *e)
 {
 	const char *dir = arena_printf(p->arena, "%s/m", p->options->overlay->slot_name);
 	struct sync_packet packet;
 
 	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
 		return err_sys(e, errno, "make the mount point for fuse-overlayfs");
-	if (sync_send(p->sync_fd, SYNC_FUSE, -1, e) < 0 || sync_receive(p->sync_fd, &packet, e) < 0)
+	/* The parent's answer shall be the next that comes. */
+	if (init_wait_until_ready(p, e) < 0 || sync_send(p->sync_fd, SYNC_FUSE, -1, e) < 0 ||
+	    sync_receive(p->sync_fd, &packet, e) < 0)
 		return -1;
 	if (packet.tag != SYNC_GO || packet.fd < 0)
 		return err_msg(e, "fuse-overlayfs did not start");
@@ -127,7 +129,7 @@ static int overlay_try(const struct overlay_root *o, const char *upper, const ch
 	return attach_here(mnt, e) < 0 ? -1 : fd_take(&mnt);
 }
 
-static int overlay_mount(const struct init_plan *p, struct error *e)
+static int overlay_mount(struct init_plan *p, struct error *e)
 {
 	const struct overlay_root *o = p->options->overlay;
 	_cleanup_fd_ int mnt = -1;
@@ -223,7 +225,7 @@ static unsigned long propagation_flag(int oci)
 	return flags[oci & OCI_PROPAGATION_KIND];
 }
 
-int rootfs_mount(const struct init_plan *p, struct error *e)
+int rootfs_mount(struct init_plan *p, struct error *e)
 {
 	int want = p->spec->linux_->rootfs_propagation;
 	unsigned long flag = propagation_flag(want);

@@ -167,17 +167,19 @@ int sync_receive_expected(int sock, pid_t from, struct sync_packet *p, unsigned 
 	return 0;
 }
 
+int sync_unexpected(const struct sync_packet *p, struct error *e)
+{
+	if (p->tag != SYNC_ERROR)
+		return err_msg(e, "the other side of the container's set-up ended");
+	*e = p->error;
+	return -1;
+}
+
 int sync_expect(int sock, enum sync_tag tag, struct error *e)
 {
 	struct sync_packet p;
 
 	if (sync_receive(sock, &p, e) < 0)
 		return -1;
-	if (p.tag == tag)
-		return 0;
-	if (p.tag == SYNC_ERROR) {
-		*e = p.error;
-		return -1;
-	}
-	return err_msg(e, "the other side of the container's set-up ended");
+	return p.tag == tag ? 0 : sync_unexpected(&p, e);
 }

@@ -10,9 +10,9 @@
 #include "runtime/shim/shim.h"
 
 enum sync_tag {
-	SYNC_MAPPED = 'm',   /* parent: ids are mapped, cgroup and network are there */
+	SYNC_MAPPED = 'm', /* parent: ids are mapped, what is outside is there */
+	SYNC_READY = 'd',  /* parent: the container is recorded, its cgroup has its device rules */
 	SYNC_IGNORING = 'i', /* the same, and the caller had some signals ignored */
-	SYNC_READY = 'd',    /* parent: the cgroup has its device rules as well */
 	SYNC_NETWORK = 'w',  /* parent: here is the network namespace (one descriptor) */
 	SYNC_HOOKS = 'h',    /* child: namespaces and mounts are there, run the runtime's hooks */
 	SYNC_FUSE = 'f',     /* child: start fuse-overlayfs in my namespaces */
@@ -58,6 +58,9 @@ int sync_receive_expected(int sock, pid_t from, struct sync_packet *p, unsigned 
 /* Has receiving on SOCK look now and then whether the other side's process is still there. */
 int sync_watch(int sock, struct error *e);
 #define SYNC_BIT(tag) (1U << ((tag) - 'a'))
+/* E for a packet that is not the one waited for: what the other side sent as one, else that it
+ * ended. Returns -1. */
+int sync_unexpected(const struct sync_packet *p, struct error *e);
 /* Waits for exactly TAG; an error the other side sent becomes E. */
 int sync_expect(int sock, enum sync_tag tag, struct error *e);
 
