@@ -137,13 +137,6 @@ static void standard_mounts(struct arena *a, const struct spec_options *o, struc
 	add_mount(a, m, n, "/dev/pts", "devpts", "devpts",
 		  o->gid5 ? "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"
 			  : "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620");
-	if (o->private_net)
-		add_mount(a, m, n, "/sys", "sysfs", "sysfs", "nosuid,noexec,nodev,ro");
-	else
-		add_mount(a, m, n, "/sys", "bind", "/sys", "rbind,nosuid,noexec,nodev,rro");
-	if (o->private_net)
-		add_mount(a, m, n, "/sys/fs/cgroup", "cgroup", "cgroup",
-			  "nosuid,noexec,nodev,relatime,ro");
 	if (o->private_ipc) {
 		add_mount(a, m, n, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
 		add_mount(
@@ -156,6 +149,13 @@ static void standard_mounts(struct arena *a, const struct spec_options *o, struc
 				  "rbind,nosuid,noexec,nodev");
 		add_mount(a, m, n, "/dev/shm", "bind", "/dev/shm", "rbind,nosuid,noexec,nodev");
 	}
+	/* Last: until here nobody needs the network namespace, which takes longest. */
+	if (!o->private_net) {
+		add_mount(a, m, n, "/sys", "bind", "/sys", "rbind,nosuid,noexec,nodev,rro");
+		return;
+	}
+	add_mount(a, m, n, "/sys", "sysfs", "sysfs", "nosuid,noexec,nodev,ro");
+	add_mount(a, m, n, "/sys/fs/cgroup", "cgroup", "cgroup", "nosuid,noexec,nodev,relatime,ro");
 }
 
 static unsigned depth(const char *path)

@@ -181,6 +181,16 @@ static int run_container_hooks(const struct init_plan *p, int rootfd, struct err
 			 e);
 }
 
+/* net.* are the network namespace's. */
+static int enter_network(struct init_plan *p, struct error *e)
+{
+	int r = init_enter_network(p, e) < 0 ? -1 : sysctl_apply(p->spec, p->host_proc, e);
+
+	fd_closep(&p->host_proc);
+	p->host_proc = -1;
+	return r;
+}
+
 /* Nothing of the outside shall be open in the new root, whoever opened it, nor anything to be
  * written to. */
 static int close_others(const struct init_plan *p, int rootfd, struct error *e)
@@ -196,6 +206,7 @@ static int close_others(const struct init_plan *p, int rootfd, struct error *e)
 static int set_up_root(struct init_plan *p, struct error *e)
 {
 	_cleanup_fd_ int rootfd = -1;
+	size_t first;
 	int dev;
 	bool hooks = p->hooks_runtime || (p->spec->hooks && p->spec->hooks->create_container_len);
 
@@ -204,8 +215,10 @@ static int set_up_root(struct init_plan *p, struct error *e)
 	if (rootfd < 0)
 		return -1;
 	hide();
-	if (mounts_apply(p, rootfd, &dev, e) < 0 || devices_make(p, rootfd, dev, e) < 0 ||
-	    mounts_files(p, rootfd, e) < 0)
+	first = p->net ? mounts_before_network(p) : p->mounts_len;
+	if (mounts_apply(p, rootfd, 0, first, &dev, e) < 0 || devices_make(p, rootfd, dev, e) < 0 ||
+	    mounts_files(p, rootfd, e) < 0 || enter_network(p, e) < 0 ||
+	    mounts_apply(p, rootfd, first, p->mounts_len, NULL, e) < 0)
 		return -1;
 	if (p->terminal && make_terminal(p, rootfd, e) < 0)
 		return -1;
@@ -313,7 +326,6 @@ int init_enter_network(struct init_plan *p, struct error *e)
 static int prepare(struct init_plan *p, struct error *e)
 {
 	int late = (int)(p->late_flags & (CLONE_NEWCGROUP | CLONE_NEWIPC));
-	_cleanup_fd_ int proc = -1;
 
 	if (!p->options->bundle && !p->options->interactive && !p->terminal) {
 		if (close_stdin(e) < 0)
@@ -346,27 +358,23 @@ static int prepare(struct init_plan *p, struct error *e)
 		p->process.goes_on = false;
 	else if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return err_sys(e, errno, "prctl");
-	if (needs_proc(p) && (proc = process_open_proc(e)) < 0)
+	p->host_proc = needs_proc(p) ? process_open_proc(e) : -1;
+	if (needs_proc(p) && p->host_proc < 0)
 		return -1;
-	if (p->joined_userns && setgroups_denied(proc))
+	if (p->joined_userns && setgroups_denied(p->host_proc))
 		p->process.setgroups_allowed = false;
 	if (late && unshare(late) < 0)
 		return err_sys(e, errno, "make a cgroup or ipc namespace");
-	/* The kernel wants a single thread for that, and net.* is the network namespace's. */
-	if (((p->late_flags & CLONE_NEWTIME) || p->spec->linux_->sysctl_len) &&
-	    init_enter_network(p, e) < 0)
-		return -1;
-	if ((p->late_flags & CLONE_NEWTIME) && enter_time_namespace(p, proc, e) < 0)
-		return -1;
+	if ((p->late_flags & CLONE_NEWTIME) &&
+	    (init_enter_network(p, e) < 0 || enter_time_namespace(p, p->host_proc, e) < 0))
+		return -1; /* the kernel wants a single thread for that */
 	if (setsid() < 0 && errno != EPERM)
 		return err_sys(e, errno, "setsid");
 	if ((p->clone_flags & CLONE_NEWNET) && net_loopback_up(e) < 0)
 		return -1;
 	if (set_names(p, e) < 0)
 		return -1;
-	if (sysctl_apply(p->spec, proc, e) < 0)
-		return -1;
-	return process_prepare(&p->process, p->watched ? -1 : proc, e);
+	return process_prepare(&p->process, p->watched ? -1 : p->host_proc, e);
 }
 
 /* create: a program that can't be executed is told now. */
@@ -417,6 +425,8 @@ static int run(struct init_plan *p, struct error *e)
 			return -1;
 	} else {
 		hide();
+		if (enter_network(p, e) < 0)
+			return -1;
 		if (p->rootfs && chroot(p->rootfs) < 0)
 			return err_sys(e, errno, "chroot to %s", p->rootfs);
 	}

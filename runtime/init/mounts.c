@@ -326,12 +326,29 @@ static bool any_network(const struct mount_plan *m)
 	return !m->fstype || !*m->fstype;
 }
 
-int mounts_apply(struct init_plan *p, int rootfd, int *ret_dev, struct error *e)
+static bool is_below(const char *path, const char *dir)
+{
+	return str_has_prefix(path, dir) && path[strlen(dir)] == '/';
+}
+
+size_t mounts_before_network(const struct init_plan *p)
+{
+	size_t first = 0;
+
+	while (first < p->mounts_len && any_network(&p->mounts[first]))
+		first++;
+	for (size_t i = first + 1; i < p->mounts_len; i++)
+		if (!is_below(p->mounts[i].dest, p->mounts[first].dest))
+			return p->mounts_len;
+	return first;
+}
+
+int mounts_apply(struct init_plan *p, int rootfd, size_t first, size_t end, int *ret_dev,
+		 struct error *e)
 {
 	struct fresh fresh = { NULL, -1 };
 
-	*ret_dev = -1;
-	for (size_t i = 0; i < p->mounts_len; i++) {
+	for (size_t i = first; i < end; i++) {
 		struct mount_plan *m = &p->mounts[i];
 		int r;
 
@@ -356,10 +373,9 @@ int mounts_apply(struct init_plan *p, int rootfd, int *ret_dev, struct error *e)
 		}
 		note_fresh(p, m, &fresh);
 	}
-	if (fresh.fd >= 0 && str_eq(fresh.dest, "/dev"))
-		*ret_dev = fresh.fd;
-	else
-		fd_closep(&fresh.fd);
+	if (ret_dev)
+		*ret_dev = fresh.fd >= 0 && str_eq(fresh.dest, "/dev") ? fd_take(&fresh.fd) : -1;
+	fd_closep(&fresh.fd);
 	return 0;
 }
 

@@ -11,9 +11,15 @@ int rootfs_enter(const struct init_plan *p, int rootfd, struct error *e);
 /* The propagation that linux.rootfsPropagation asks of the container's root. */
 int rootfs_propagation(const struct init_plan *p, struct error *e);
 
-/* All of p->mounts, in order. A tmpfs is writable until mounts_readonly: devices, copies and later
+/* How many of p->mounts can be made before the network namespace is entered, and devices and files
+ * with them: sysfs is its own, and what follows it has to lie below it; else it is entered on the
+ * way. */
+size_t mounts_before_network(const struct init_plan *p);
+/* Those of p->mounts from FIRST to before END, in order; *ret_dev (or NULL): what devices_make()
+ * takes. A tmpfs is writable until mounts_readonly: devices, copies and later
  * mounts' targets are made in it (a read-only /dev, say). */
-int mounts_apply(struct init_plan *p, int rootfd, int *ret_dev, struct error *e);
+int mounts_apply(struct init_plan *p, int rootfd, size_t first, size_t end, int *ret_dev,
+		 struct error *e);
 /* The directory DEST in the root (O_PATH), made if it is not there; a link is refused where
  * mounts_refuse_link() does so. */
 int mounts_open_dir(int rootfd, const char *dest, bool *ret_made, struct error *e);

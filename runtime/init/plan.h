@@ -78,8 +78,8 @@ struct process_plan {
 	bool existing_cwd;     /* exec: a missing working directory is an error, not made */
 	bool user_namespace;   /* the container has one that is not ours */
 	bool parent_schedules; /* process.scheduler is set from outside: a clone may reset it */
-	bool goes_on;	       /* when mrun ends, its parent, with which it would have ended so far */
-	bool label_late;       /* the shim sets the label, through the container's /proc */
+	bool goes_on;	 /* when mrun ends, its parent, with which it would have ended so far */
+	bool label_late; /* the shim sets the label, through the container's /proc */
 	/* What init.c knows, and exec.c does not, of the process that process_drop() works on. */
 	bool ids_are_zero, no_groups; /* all of its ids are 0; it has no supplementary groups */
 	bool in_root;		      /* root_fd is the working directory, and umask(2) is 022 */
@@ -127,6 +127,7 @@ struct init_plan {
 	bool pdeathsig;		 /* die with the parent also after execve */
 	bool at_once;		 /* the child needs not wait for SYNC_MAPPED before it begins */
 	bool ready;		 /* in the child: SYNC_READY was heard */
+	int host_proc;	       /* in the child: the host's /proc, -1: not needed, or not any more */
 	struct net_thread *net; /* makes the network namespace; NULL: the clone does, or it has … */
 	bool net_ours;		/* … and it was begun by the child itself, not the parent */
 	/* The state JSON (runtime.md, State) for the hooks that the child runs, in STATUS, with the
