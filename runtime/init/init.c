@@ -195,9 +195,15 @@ static int enter_network(struct init_plan *p, struct error *e)
  * written to. */
 static int close_others(const struct init_plan *p, int rootfd, struct error *e)
 {
-	int keep[] = { rootfd, p->sync_fd, p->process.shim_fd, p->start_fd, p->result_fd };
+	const int always[] = { rootfd, p->sync_fd, p->process.shim_fd, p->start_fd, p->result_fd };
+	size_t n = sizeof(always) / sizeof(*always);
+	int *keep = ARENA_ARRAY(p->arena, n + p->mounts_len, int);
 
-	return fd_close_others(3 + p->process.preserve_fds, keep, sizeof(keep) / sizeof(*keep)) < 0
+	memcpy(keep, always, sizeof(always));
+	for (size_t i = 0; i < p->mounts_len; i++)
+		if (p->mounts[i].readonly_fd >= 0)
+			keep[n++] = p->mounts[i].readonly_fd;
+	return fd_close_others(3 + p->process.preserve_fds, keep, n) < 0
 		       ? err_sys(e, errno, "close_range")
 		       : 0;
 }
@@ -237,7 +243,7 @@ static int set_up_root(struct init_plan *p, struct error *e)
 	if (p->options->volumes &&
 	    volumes_make(rootfd, p->options->volumes, p->spec->root->readonly, e) < 0)
 		return -1;
-	if (mounts_readonly(p, e) < 0 || close_others(p, rootfd, e) < 0)
+	if (close_others(p, rootfd, e) < 0 || mounts_readonly(p, e) < 0)
 		return -1;
 	if (rootfs_enter(p, rootfd, e) < 0 || rootfs_propagation(p, e) < 0)
 		return -1;
