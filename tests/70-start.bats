@@ -1,0 +1,129 @@
+#!/usr/bin/env bats
+# What a start does side by side: the network namespace by a thread, the record and the device rules
+# while the first process is at work. What it must be like all the same, and where it cannot be done.
+# shellcheck disable=SC2016,SC2034,SC2154 # programs for other shells; bats's and lib.bash's variables
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() {
+	user_make
+	user_make_plain
+}
+teardown_file() { user_clean; }
+setup() {
+	lib_setup
+	ID=mrun-t$$-$RANDOM
+	RANGE='[{containerID: 0, hostID: 1879048192, size: 65536}]'
+}
+teardown() {
+	WHO=root
+	m delete -f "$ID" >/dev/null 2>&1
+	WHO=plain
+	[ -z "${TEST_USER2:-}" ] || m delete -f "$ID" >/dev/null 2>&1
+	rm -rf "${TEST_HOME2:?}/b"
+	lib_teardown
+}
+
+sh_bundle() { # SCRIPT [JQ]
+	rm -rf b
+	bundle b ".process.args = [\"/bin/sh\", \"-c\", $(jq -n --arg s "$1" '$s')] | ${2:-.}"
+}
+# A bundle of the plain user's, in its home.
+plain_bundle() { # SCRIPT [JQ]
+	local dir=$TEST_HOME2/b
+	as_user2 mkdir "$dir"
+	alpine_rootfs "$dir/rootfs"
+	chown -R "$TEST_UID2:$TEST_GID2" "$dir/rootfs"
+	as_user2 "$MRUN" spec --rootless --bundle "$dir"
+	jq ".process.terminal = false | .process.args = [\"/bin/sh\", \"-c\", $(jq -n --arg s "$1" '$s')] | ${2:-.}" \
+		"$dir/config.json" >config.json
+	cat config.json >"$dir/config.json" # which stays the user's
+}
+
+# Of the container's network namespace: what /proc, /sys and the interface itself say of it.
+NETWORK='
+	[ "$(ls /sys/class/net)" = lo ] || exit 1
+	[ "$(sed 1,2d /proc/net/dev | wc -l)" = 1 ] || exit 2
+	[ $(($(cat /sys/class/net/lo/flags) & 1)) = 1 ] || exit 3
+	readlink /proc/self/ns/net'
+
+@test "the network namespace is the container's own, with lo up: root, root with ids, one id" {
+	need_root
+	local own
+	own=$(readlink /proc/self/ns/net)
+	sh_bundle "$NETWORK"
+	run -0 "$MRUN" run --bundle b "$ID"
+	[[ $output == net:* && $output != "$own" ]]
+	sh_bundle "$NETWORK" ".linux.namespaces += [{type: \"user\"}] | .linux.uidMappings = $RANGE |
+		.linux.gidMappings = $RANGE"
+	chown -R 1879048192:1879048192 b/rootfs
+	run -0 "$MRUN" run --bundle b "$ID"
+	[[ $output == net:* && $output != "$own" ]]
+	plain_bundle "$NETWORK" '.linux.namespaces += [{type: "network"}] | .mounts |= map(if .destination == "/sys"
+		then .type = "sysfs" | .source = "sysfs" | .options -= ["rbind"] else . end)'
+	WHO=plain
+	run -0 m run --bundle "$TEST_HOME2/b" "$ID"
+	[[ $output == net:* && $output != "$own" ]]
+}
+
+@test "sysfs first, a file system of another kind, a mount over all: the order of mounts is kept" {
+	need_root
+	sh_bundle 'ls /sys/class/net; ls /sys/fs/cgroup/here; ls /a; grep -c . /proc/mounts >/dev/null' \
+		'.mounts = [(.mounts[] | select(.destination | startswith("/sys")))] +
+		[.mounts[] | select(.destination | startswith("/sys") | not)] +
+		[{destination: "/sys/fs/cgroup", type: "tmpfs", source: "tmpfs", options: []},
+		 {destination: "/sys/fs/cgroup/here", type: "tmpfs", source: "tmpfs", options: []},
+		 {destination: "/a", type: "tmpfs", source: "tmpfs", options: []},
+		 {destination: "/a/b", type: "tmpfs", source: "tmpfs", options: []}]'
+	run -0 "$MRUN" run --bundle b "$ID"
+	[ "$output" = $'lo\nb' ]
+}
+
+@test "no network namespace may be made: the error says so, root and user namespace" {
+	need_root
+	sh_bundle 'echo up'
+	# Root of a user namespace in which the limit is 0.
+	run -1 --separate-stderr unshare -U --map-root-user sh -c \
+		"echo 0 >/proc/sys/user/max_net_namespaces; exec '$MRUN' --root '$T/r' run --bundle b $ID"
+	[[ $stderr == *"make the container's namespaces: no space left on device"* ]]
+	[[ $stderr == *"hint: a limit of /proc/sys/user/max_*_namespaces is reached"* ]]
+	[ ! -e "$T/r/$ID" ]
+	plain_bundle 'echo up' '.linux.namespaces += [{type: "network"}] | .linux.uidMappings[0].hostID = 0 |
+		.linux.gidMappings[0].hostID = 0'
+	run -1 --separate-stderr as_user2 unshare -Ur sh -c "echo 0 >/proc/sys/user/max_net_namespaces
+		exec '$MRUN' --root $TEST_HOME2/r run --bundle $TEST_HOME2/b $ID"
+	[[ $stderr == *"make the container's namespaces: no space left on device"* ]]
+	[ ! -e "$TEST_HOME2/r/$ID" ]
+}
+
+@test "a container of one process: no thread, and it starts all the same" {
+	need_root
+	local pids
+	pids=$(awk '$3 == "cgroup" && $4 ~ /(^|,)pids(,|$)/ { print $2; exit }' /proc/mounts)
+	[ -n "$pids" ] || skip "the pids controller is not v1's here"
+	sh_bundle 'exec readlink /proc/self/ns/net' ".linux.namespaces += [{type: \"user\"}] |
+		.linux.uidMappings = $RANGE | .linux.gidMappings = $RANGE | .linux.resources.pids.limit = 1"
+	chown -R 1879048192:1879048192 b/rootfs
+	run -0 "$MRUN" run --bundle b "$ID"
+	[[ $output == net:* && $output != "$(readlink /proc/self/ns/net)" ]]
+}
+
+@test "the second container of a name is refused and the first one stays, with nothing to find again" {
+	[ -n "${TEST_USER2:-}" ] || skip "$LIB_SKIP"
+	plain_bundle 'echo up; exec sleep 1000'
+	WHO=plain
+	m run -d --bundle "$TEST_HOME2/b" "$ID" </dev/null >log 2>&1
+	run -1 --separate-stderr m run --bundle "$TEST_HOME2/b" "$ID"
+	[[ $stderr == *"container with id exists: $ID"* ]]
+	[ "$(m state "$ID" | jq -r .status)" = running ]
+	m kill "$ID" KILL
+	for _ in {1..200}; do [ "$(m state "$ID" | jq -r .status)" = stopped ] && break; sleep 0.05; done
+	m delete "$ID"
+}
+
+@test "a limit of few descriptors is the program's, not in the way of what comes before it" {
+	need_root
+	sh_bundle 'ulimit -n' '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 9, hard: 9}]'
+	run -0 "$MRUN" run --bundle b "$ID"
+	[ "$output" = 9 ]
+}
