@@ -127,7 +127,7 @@ struct init_plan {
 	bool pdeathsig;		 /* die with the parent also after execve */
 	bool at_once;		 /* the child needs not wait for SYNC_MAPPED before it begins */
 	bool ready;		 /* in the child: SYNC_READY was heard */
-	int host_proc;	       /* in the child: the host's /proc, -1: not needed, or not any more */
+	int host_proc; /* in the child: the host's /proc, -1: not needed, or not any more */
 	struct net_thread *net; /* makes the network namespace; NULL: the clone does, or it has … */
 	bool net_ours;		/* … and it was begun by the child itself, not the parent */
 	/* The state JSON (runtime.md, State) for the hooks that the child runs, in STATUS, with the
