@@ -351,8 +351,9 @@ static int equip(struct launch *l, struct error *e)
 	close_plan(p);
 	if (!l->side_by_side)
 		fd_close_now();
-	if (equip_outside(l, e) < 0 || (p->net && give_network(l, e) < 0) ||
-	    (!p->at_once && sync_send(l->sync, SYNC_MAPPED, -1, e) < 0))
+	if (equip_outside(l, e) < 0 ||
+	    (!p->at_once && sync_send(l->sync, SYNC_MAPPED, -1, e) < 0) ||
+	    (p->net && give_network(l, e) < 0))
 		return -1;
 	/* While the child works. */
 	if (l->state_late && (begin_state(l, e) < 0 || record_process(l, e) < 0))
