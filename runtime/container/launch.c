@@ -25,6 +25,7 @@
 #include "runtime/container/client_socket.h"
 #include "runtime/container/log.h"
 #include "runtime/container/fuse.h"
+#include "runtime/container/launch_equip.h"
 #include "runtime/container/launch_follow.h"
 #include "runtime/container/oom.h"
 #include "runtime/container/record.h"
@@ -227,145 +228,6 @@ static int make_plan(struct launch *l, struct error *e)
 	return 0;
 }
 
-/* As root: the caller's pipes go to the container's root, who can then give them to the user that
- * the program runs as (process.c, give_pipes). Root of the host is nobody in there. */
-static void give_pipes_to_container(const struct init_plan *p)
-{
-	int64_t uid = idmap_host_uid(&p->idmap, 0), gid = idmap_host_gid(&p->idmap, 0);
-	struct stat st;
-
-	for (int fd = 0; fd <= 2; fd++)
-		if (uid >= 0 && gid >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) &&
-		    st.st_uid == 0 && fchown(fd, (uid_t)uid, (gid_t)gid) < 0)
-			return;
-}
-
-static int set_oom_score(const struct launch *l, struct error *e)
-{
-	_cleanup_fd_ int proc = -1;
-	struct strlist warning = { 0 };
-	int r;
-
-	if (!l->plan.process.spec->oom_score_adj)
-		return 0;
-	proc = process_open_proc(e);
-	r = proc < 0 ? -1 : attributes_oom_score(&l->plan.process, proc, l->out->pid, e);
-	if (r > 0) {
-		strlist_add(l->a, &warning,
-			    "process.oomScoreAdj: lower than the caller's needs "
-			    "CAP_SYS_RESOURCE: it is the caller's");
-		log_warnings(l->c, &warning);
-	}
-	return r < 0 ? -1 : 0;
-}
-
-/* What the child has copies of, and we have no use for. */
-static void close_plan(struct init_plan *p)
-{
-	int *const fds[] = { &p->start_fd, &p->result_fd, &p->console_fd, &p->process.shim_fd,
-			     &p->rootfs_tree };
-
-	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
-		fd_closep(fds[i]);
-		*fds[i] = -1;
-	}
-	for (size_t i = 0; i < p->mounts_len; i++) {
-		fd_closep(&p->mounts[i].source_fd);
-		p->mounts[i].source_fd = -1;
-	}
-}
-
-static int begin_state(struct launch *l, struct error *e)
-{
-	if (state_new(l->c, l->o->id, l->record, &l->out->state, e) < 0)
-		return -1;
-	log_debug(l->c, "container %s: state in %s/%s", l->o->id, l->out->state.root, l->o->id);
-	return 0;
-}
-
-static int record_process(struct launch *l, struct error *e)
-{
-	return state_write_init(&l->out->state, l->out->pid, &l->ignores, e);
-}
-
-static int give_network(struct launch *l, struct error *e)
-{
-	_cleanup_fd_ int ns = net_thread_finish(l->plan.net, e);
-
-	return ns < 0 ? -1 : sync_send(l->sync, SYNC_NETWORK, ns, e);
-}
-
-/* Ids, and what is the process's own. */
-static int equip_process(struct launch *l, struct error *e)
-{
-	struct init_plan *p = &l->plan;
-	struct idmap_job job = { 0 };
-	int r = 0;
-
-	if (p->new_userns && self_uid() == 0)
-		give_pipes_to_container(p);
-	if (p->new_userns && idmap_start(l->a, l->out->pid, &p->idmap, &job, e) < 0)
-		return -1;
-	/* newuidmap and newgidmap work meanwhile. */
-	if ((!p->at_once && process_limits(&p->process, l->out->pid, e) < 0) ||
-	    set_oom_score(l, e) < 0 || (!l->state_late && record_process(l, e) < 0))
-		r = -1;
-	if (p->new_userns) {
-		struct error second;
-
-		if (idmap_finish(&job, r < 0 ? &second : e) < 0)
-			r = -1;
-	}
-	return r;
-}
-
-/* What others outside do for it. */
-static int equip_outside(struct launch *l, struct error *e)
-{
-	struct init_plan *p = &l->plan;
-
-	if (p->spec->linux_->net_devices_len &&
-	    net_devices_move(l->a, p->spec->linux_, l->out->pid, &l->net_devices, e) < 0)
-		return -1;
-	/* systemd works meanwhile, too. */
-	if (l->out->cgroup && cgroup_needs_pid(l->out->cgroup) &&
-	    launch_make_cgroup(l->c, p, l->out, e) < 0)
-		return -1;
-	if (l->o->setup_network && l->o->setup_network(l->o->setup_network_ctx, l->out->pid, e) < 0)
-		return -1;
-	return p->exposed ? 0 : launch_send_pidfd(l, e);
-}
-
-/* What the parent does for the child: before it may begin, and before it may run what is not ours.
- */
-static int equip(struct launch *l, struct error *e)
-{
-	struct init_plan *p = &l->plan;
-	struct launched *out = l->out;
-
-	if (out->cgroup && cgroup_give_pid(out->cgroup, out->pid, e) < 0)
-		return -1;
-	if (equip_process(l, e) < 0)
-		return -1;
-	/* The child's end of the pair among them: from here on its death is seen. */
-	close_plan(p);
-	if (!l->side_by_side)
-		fd_close_now();
-	if (equip_outside(l, e) < 0 ||
-	    (!p->at_once && sync_send(l->sync, SYNC_MAPPED, -1, e) < 0) ||
-	    (p->net && give_network(l, e) < 0))
-		return -1;
-	/* While the child works. */
-	if (l->state_late && (begin_state(l, e) < 0 || record_process(l, e) < 0))
-		return -1;
-	if (out->cgroup && cgroup_set_devices(out->cgroup, e) < 0)
-		return -1;
-	fd_close_now();
-	if (sync_send(l->sync, l->ignores ? SYNC_IGNORING : SYNC_READY, -1, e) < 0)
-		return -1;
-	return l->o->bundle ? 0 : record_write_config(l->a, &out->state, p->spec, e);
-}
-
 static int make_pair(struct launch *l, struct error *e)
 {
 	int pair[2];
@@ -390,7 +252,7 @@ static int spawn_once(struct launch *l, int cgroup_fd, struct error *e)
 	    (l->plan.joins_len && sync_watch(l->sync, e) < 0))
 		goto out;
 	l->out->pid = init_spawn(&l->plan, cgroup_fd, l->sync, e);
-	fd_closep(&l->plan.sync_fd); /* for good in equip(), with all that the child has */
+	fd_closep(&l->plan.sync_fd); /* for good in launch_equip(), with all that the child has */
 	l->plan.sync_fd = -1;
 	if (l->out->pid < 0) {
 		l->out->pid = 0;
@@ -437,7 +299,7 @@ static int spawn(struct launch *l, struct error *e)
 	}
 	log_debug(l->c, "container %s: first process %d, namespaces %#llx", l->o->id,
 		  (int)l->out->pid, (unsigned long long)(l->plan.clone_flags | l->plan.late_flags));
-	if (equip(l, e) == 0) {
+	if (launch_equip(l, e) == 0) {
 		log_debug(l->c, "container %s: ids, limits, cgroup and network are set", l->o->id);
 		return launch_follow(l, e);
 	}
@@ -588,7 +450,7 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 	    !(l.record = record_make(c, spec, o, &ret->cgroup, e)))
 		goto not_begun;
 	l.state_late = state_can_wait(&l);
-	if (!l.state_late && begin_state(&l, e) < 0)
+	if (!l.state_late && launch_begin_state(&l, e) < 0)
 		goto not_begun;
 	result = launch_steps(&l, e);
 not_begun:
@@ -599,7 +461,7 @@ not_begun:
 	fd_closep(&l.notify);
 	fd_closep(&l.pidfd_socket);
 	fd_closep(&l.plan.sync_fd);
-	close_plan(&l.plan);
+	launch_close_plan(&l.plan);
 	fd_close_now();
 	if (ret->state.dir_fd < 0 && ret->pid <= 0)
 		return -1;
