@@ -114,7 +114,7 @@ NETWORK='
 	WHO=plain
 	m run -d --bundle "$TEST_HOME2/b" "$ID" </dev/null >log 2>&1
 	run -1 --separate-stderr m run --bundle "$TEST_HOME2/b" "$ID"
-	[[ $stderr == *"container with id exists: $ID"* ]]
+	[[ $stderr == *"container with given ID already exists: $ID"* ]]
 	[ "$(m state "$ID" | jq -r .status)" = running ]
 	m kill "$ID" KILL
 	for _ in {1..200}; do [ "$(m state "$ID" | jq -r .status)" = stopped ] && break; sleep 0.05; done
