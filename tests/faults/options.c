@@ -149,7 +149,7 @@ void options_parse(int argc, char **argv)
 			o.told = true;
 			break;
 		case 'L':
-			o.leave = optarg;
+			calls_left = optarg;
 			break;
 		case 'D':
 			o.blur = true;

@@ -20,7 +20,7 @@ struct step {
 };
 
 struct options {
-	const char *name, *cgroups, *of, *leave;
+	const char *name, *cgroups, *of;
 	int errnos[8];
 	size_t errnos_n;
 	int codes[8];

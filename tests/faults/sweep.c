@@ -501,7 +501,6 @@ static struct fault *all_faults(size_t *ret_n)
 					continue;
 				if (o.errnos[k] != TRACE_KILL &&
 				    (before_main(p, i) ||
-				     call_is_among(base.record.p[p].calls[i], o.leave) ||
 				     !call_may_fail(base.record.p[p].calls[i], NULL, o.errnos[k])))
 					continue;
 				f = realloc(f, (n + 1) * sizeof(*f));
