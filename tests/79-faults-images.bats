@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Images with one system call failing, or mrun or one of its helpers killed at one (tests/faults/
 # sweep.c): a run from an empty cache and from a warm one, in the foreground and detached, with
-# pasta, load, rmi and prune; as root, as a user with subordinate ids and as one without. Whatever
+# pasta, load, import, rmi and prune; as root, as a user with subordinate ids and as one without. Whatever
 # fails: the command succeeds or says one clear error in time, and nothing is left; whatever is
 # killed: the store holds whole blobs only (fsck), and the next command clears up.
 #
