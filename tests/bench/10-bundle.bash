@@ -53,7 +53,7 @@ bundle_root() { # v2|v1|hybrid TEXT
 }
 
 bundle_rootless() { # single|subids TEXT
-	local maps=. id wrap=
+	local maps=. wrap='' shown floor=("$work/floor" --map "$1" --host-net --host-sys --read-only --masks)
 	# There is no cgroup for any of them; crun would still refuse hybrid ones.
 	! is_root || [ "$(cgroup_kind)" != hybrid ] || wrap=in_v1
 	"as_$1" "bundle" || {
@@ -63,9 +63,11 @@ bundle_rootless() { # single|subids TEXT
 	[ -z "$low" ] || maps="(.linux.uidMappings, .linux.gidMappings) |=
 		[.[0], {containerID: 1, hostID: $low, size: 65535}]"
 	bundle_make "$maps" --rootless
-	id=$1
-	add floor "$work/floor" --map "$id" --host-net --host-sys --read-only --masks \
-		--rootfs "$dir/bundle/rootfs" /bin/true
+	# The configuration mounts cgroups: without one of its own, those of the host that it is in.
+	for shown in $($wrap own_cgroups); do
+		floor+=(--cgroup-show "$shown")
+	done
+	add floor "${floor[@]}" --rootfs "$dir/bundle/rootfs" /bin/true
 	add_runtimes
 	measure "bundle-$1"
 	rows "bundle-$1" "$2"

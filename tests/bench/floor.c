@@ -21,6 +21,8 @@
  *   --cgroup1 DIR        likewise in a v1 hierarchy (repeatable)
  *   --devices            runc's default rules for devices in these cgroups
  *   --cgroup-mount       the container's own cgroups at its /sys/fs/cgroup, read-only
+ *   --cgroup-show DIR    DIR, a cgroup of the host's, at its /sys/fs/cgroup, read-only, or, if
+ * there are several (repeatable), each in a directory there
  *   --masks              runc's default masked and read-only paths
  */
 #include "floor.h"
@@ -249,13 +251,21 @@ static bool parse_mapping(struct plan *plan, const char *text)
 }
 
 static const struct option options[] = {
-	{ "map", required_argument, NULL, 'm' },     { "overlay", required_argument, NULL, 'o' },
-	{ "scratch", required_argument, NULL, 'd' }, { "rootfs", required_argument, NULL, 'r' },
-	{ "cgroup1", required_argument, NULL, '1' }, { "cgroup2", required_argument, NULL, '2' },
-	{ "cgroup-ns", no_argument, NULL, 'C' },     { "cgroup-mount", no_argument, NULL, 'M' },
-	{ "devices", no_argument, NULL, 'D' },	     { "masks", no_argument, NULL, 'k' },
-	{ "host-net", no_argument, NULL, 'n' },	     { "host-sys", no_argument, NULL, 's' },
-	{ "read-only", no_argument, NULL, 'O' },     { NULL, 0, NULL, 0 },
+	{ "map", required_argument, NULL, 'm' },
+	{ "overlay", required_argument, NULL, 'o' },
+	{ "scratch", required_argument, NULL, 'd' },
+	{ "rootfs", required_argument, NULL, 'r' },
+	{ "cgroup1", required_argument, NULL, '1' },
+	{ "cgroup2", required_argument, NULL, '2' },
+	{ "cgroup-ns", no_argument, NULL, 'C' },
+	{ "cgroup-mount", no_argument, NULL, 'M' },
+	{ "cgroup-show", required_argument, NULL, 'S' },
+	{ "devices", no_argument, NULL, 'D' },
+	{ "masks", no_argument, NULL, 'k' },
+	{ "host-net", no_argument, NULL, 'n' },
+	{ "host-sys", no_argument, NULL, 's' },
+	{ "read-only", no_argument, NULL, 'O' },
+	{ NULL, 0, NULL, 0 },
 };
 
 static bool parse(struct plan *plan, int argc, char **argv)
@@ -284,6 +294,8 @@ static bool parse(struct plan *plan, int argc, char **argv)
 			*text = optarg;
 		else if (option == '1' && plan->cgroup1_count < MAX_CGROUPS)
 			plan->cgroup1[plan->cgroup1_count++] = optarg;
+		else if (option == 'S' && plan->shown_count < MAX_CGROUPS)
+			plan->shown[plan->shown_count++] = optarg;
 		else if (option != 'm' || !parse_mapping(plan, optarg))
 			return false;
 	}

@@ -19,6 +19,8 @@ struct plan {
 	const char *cgroup2;
 	const char *cgroup1[MAX_CGROUPS];
 	size_t cgroup1_count;
+	const char *shown[MAX_CGROUPS];
+	size_t shown_count;
 	bool cgroup_ns, cgroup_mount, devices, masks, host_net, host_sys, read_only;
 	char **argv;
 	/* made on the way */
@@ -49,6 +51,7 @@ _Noreturn void child(const struct plan *plan, int sync_fd);
 void cgroups_make(struct plan *plan);
 void cgroups_enter(const struct plan *plan);
 void cgroups_mount(const struct plan *plan);
+void cgroups_show(const struct plan *plan);
 void cgroups_remove(const struct plan *plan);
 
 #endif

@@ -162,6 +162,34 @@ static void bind_read_only(const char *from, const char *to)
 	close(fd);
 }
 
+static void mount_tmpfs(void)
+{
+	TRY(mount("tmpfs", "sys/fs/cgroup", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755"));
+}
+
+static void tmpfs_read_only(void)
+{
+	TRY(mount(NULL, "sys/fs/cgroup", NULL,
+		  MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL));
+}
+
+void cgroups_show(const struct plan *plan)
+{
+	char to[64];
+
+	if (plan->shown_count == 1) {
+		bind_read_only(plan->shown[0], "sys/fs/cgroup");
+		return;
+	}
+	mount_tmpfs();
+	for (size_t i = 0; i < plan->shown_count; i++) {
+		snprintf(to, sizeof(to), "sys/fs/cgroup/%zu", i);
+		TRY(mkdir(to, 0755));
+		bind_read_only(plan->shown[i], to);
+	}
+	tmpfs_read_only();
+}
+
 void cgroups_mount(const struct plan *plan)
 {
 	char from[512], to[512];
@@ -171,7 +199,7 @@ void cgroups_mount(const struct plan *plan)
 		bind_read_only(from, "sys/fs/cgroup");
 		return;
 	}
-	TRY(mount("tmpfs", "sys/fs/cgroup", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755"));
+	mount_tmpfs();
 	for (size_t i = 0; i <= plan->cgroup1_count; i++) {
 		const char *parent = i < plan->cgroup1_count ? plan->cgroup1[i] : plan->cgroup2;
 
@@ -182,8 +210,7 @@ void cgroups_mount(const struct plan *plan)
 		TRY(mkdir(to, 0755));
 		bind_read_only(from, to);
 	}
-	TRY(mount(NULL, "sys/fs/cgroup", NULL,
-		  MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL));
+	tmpfs_read_only();
 }
 
 void cgroups_remove(const struct plan *plan)

@@ -90,6 +90,8 @@ static void mount_standard(const struct plan *plan)
 	}
 	if (plan->cgroup_mount)
 		cgroups_mount(plan);
+	else if (plan->shown_count)
+		cgroups_show(plan);
 	make_devices(plan);
 }
 

@@ -79,8 +79,17 @@ v1_parents() {
 	done </proc/self/cgroup
 }
 
+# The directories of the caller's cgroups, in whatever hierarchies there are.
+own_cgroups() {
+	if [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; then
+		echo "/sys/fs/cgroup$(sed -n 's|^0::/*|/|p' /proc/self/cgroup)"
+	else
+		v1_parents
+	fi
+}
+
 # For the shells that in_cgroups starts.
-export -f lib_as as_user as_user2 v1_parents
+export -f lib_as as_user as_user2 v1_parents own_cgroups
 
 # crun, with what it needs to run here at all.
 crun_command() {
