@@ -191,6 +191,41 @@ signal("TERM")' "$MRUN" run --bundle b "$ID"
 	[ "$(timeout 20 "$MRUN" exec -t "$ID" sh -c 'trap "" HUP; sleep 500 & echo done' </dev/null)" = "done" ]
 }
 
+@test "the end of standard input reaches a program that changes the mode of the terminal when it is there" {
+	need_root
+	need cc
+	cat >end.c <<-'END'
+		#include <poll.h>
+		#include <stdio.h>
+		#include <termios.h>
+		#include <unistd.h>
+		int main(void)
+		{
+			struct pollfd p = { 0, POLLIN, 0 };
+			struct termios t;
+			char c;
+
+			poll(&p, 1, 20000); /* the end is there, and nobody has read it */
+			tcgetattr(0, &t);
+			t.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+			tcsetattr(0, TCSANOW, &t);
+			write(1, "ready\n", 6);
+			while (poll(&p, 1, 20000) == 1 && read(0, &c, 1) == 1)
+				if (c == 4)
+					return 7;
+			return 1;
+		}
+	END
+	cc -static -o end end.c
+	sh_bundle 'sleep 1000'
+	cp end b/rootfs/end
+	jq '.process.args = ["/end"]' b/config.json >c && mv c b/config.json
+	run -7 bash -c "'$MRUN' run --bundle b '$ID' </dev/null"
+	jq '.process.args = ["sleep", "1000"] | .process.terminal = false' b/config.json >c && mv c b/config.json
+	"$MRUN" run -d --bundle b "$ID" </dev/null >log 2>&1
+	run -7 "$MRUN" exec -t "$ID" /end </dev/null
+}
+
 # A shell with job control, whose one job is COMMAND: it is stopped in each way, and goes on.
 job_control() { # COMMAND…
 	local script='

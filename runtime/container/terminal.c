@@ -112,6 +112,7 @@ void relay_init(struct relay *r, int master, bool use_stdin)
 		fcntl(master, F_SETFL, O_NONBLOCK);
 	r->use_stdin = use_stdin;
 	r->stdin_open = r->master_open = true;
+	r->end_typed = false;
 	r->sink = NULL;
 	r->sink_ctx = NULL;
 	r->lost = 0;
@@ -187,6 +188,23 @@ void relay_write(struct relay *r)
 		note_lost(r, EPIPE);
 }
 
+static bool is_cooked(int master)
+{
+	struct termios t;
+
+	return tcgetattr(master, &t) == 0 && (t.c_lflag & ICANON);
+}
+
+/* The end of a pipe is typed as the terminal's end-of-file key. */
+static void type_end(struct relay *r)
+{
+	r->in.data[0] = 4;
+	r->in.start = 0;
+	r->in.len = 1;
+	r->end_typed = true;
+	r->end_cooked = is_cooked(r->master);
+}
+
 void relay_move(struct relay *r, const struct pollfd *p, int n)
 {
 	for (int i = 0; i < n; i++) {
@@ -194,13 +212,9 @@ void relay_move(struct relay *r, const struct pollfd *p, int n)
 			continue;
 		if (p[i].fd == STDIN_FILENO && p[i].events == POLLIN) {
 			if (!fill(&r->in, STDIN_FILENO)) {
-				/* The end of a pipe is typed as the terminal's end-of-file key. */
 				r->stdin_open = false;
-				if (!isatty(STDIN_FILENO)) {
-					r->in.data[0] = 4;
-					r->in.start = 0;
-					r->in.len = 1;
-				}
+				if (!isatty(STDIN_FILENO))
+					type_end(r);
 			}
 		} else if (p[i].fd == r->out_fd && p[i].events == POLLOUT) {
 			relay_write(r);
@@ -212,6 +226,11 @@ void relay_move(struct relay *r, const struct pollfd *p, int n)
 				note_lost(r, EIO);
 				r->master_open = false;
 			}
+			/* A shell that edits lines has changed the mode, and with that the kernel
+			 * has made an ordinary character of what waited. */
+			if (r->end_typed && r->in.len == 0 && r->master_open &&
+			    is_cooked(r->master) != r->end_cooked)
+				type_end(r);
 			to_sink(r);
 		}
 	}

@@ -39,6 +39,7 @@ struct relay {
 	int master;
 	int out_fd; /* stdout, opened anew so that a write to it never blocks; or stdout itself */
 	bool use_stdin, stdin_open, master_open;
+	bool end_typed, end_cooked; /* the end-of-file key was, and in which mode of the terminal */
 	/* Takes what comes from MASTER in place of stdout; NULL: stdout. Never blocks for long. */
 	void (*sink)(void *ctx, const char *data, size_t len);
 	void *sink_ctx;
