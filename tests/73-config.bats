@@ -157,6 +157,10 @@ refuses() { # JQ TEXT
 	refuses '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES"]}' linux.memoryPolicy.flags
 }
 
+@test "a masked passwd is an empty one" {
+	[ "$(see '.linux.maskedPaths += ["/etc/passwd"] | .process.env = ["PATH=/bin"]' 'echo $HOME; cat /etc/passwd')" = / ]
+}
+
 @test "hostname and domainname, and their namespace" {
 	[ "$(see '.hostname = "h1" | .domainname = "d1"' 'hostname; cat /proc/sys/kernel/domainname' | tr '\n' ' ')" = "h1 d1 " ]
 	refuses '.linux.namespaces |= map(select(.type != "uts"))' hostname
