@@ -157,8 +157,11 @@ refuses() { # JQ TEXT
 	refuses '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES"]}' linux.memoryPolicy.flags
 }
 
-@test "a masked passwd is an empty one" {
-	[ "$(see '.linux.maskedPaths += ["/etc/passwd"] | .process.env = ["PATH=/bin"]' 'echo $HOME; cat /etc/passwd')" = / ]
+@test "a passwd with /dev/null over it is an empty one" {
+	for edit in '.linux.maskedPaths += ["/etc/passwd"]' \
+		'.mounts += [{destination: "/etc/passwd", type: "bind", source: "/dev/null", options: ["bind"]}]'; do
+		[ "$(see "$edit"' | .process.env = ["PATH=/bin"]' 'echo $HOME; cat /etc/passwd')" = / ]
+	done
 }
 
 @test "hostname and domainname, and their namespace" {
