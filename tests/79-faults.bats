@@ -120,6 +120,15 @@ into() {
 	beside "$1" exec "once $MRUN run -d $ID" "trace $MRUN exec $ID /bin/sh /tell" \
 		"end $MRUN delete --force $ID"
 }
+# Where the filter denies what the shim would have to do: mrun makes the process.
+into_filtered() {
+	make_bundle '["/bin/sleep", "1000"]'
+	jq '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["setsid"], action: "SCMP_ACT_ERRNO"}]}' \
+		"$B/config.json" >c
+	cat c >"$B/config.json"
+	beside "$1" "exec, setsid denied" "once $MRUN run -d $ID" "trace $MRUN exec $ID /bin/sh /tell" \
+		"end $MRUN delete --force $ID"
+}
 # As a pod's second container; its first process is made last, by the shim.
 joined() {
 	local status=0 pid
@@ -300,6 +309,8 @@ looks() {
 @test "run -d, delete --force: killed at a call, delete --force removes what is left" { both_all forced kills; }
 @test "exec: a call that fails is success or one error, and the container goes on" { both_all into faults; }
 @test "exec: killed at a call, nothing is left, and the container goes on" { both_all into kills; }
+@test "exec past a filter: a call that fails is success or one error, and the container goes on" { both_all into_filtered faults; }
+@test "exec past a filter: killed at a call, nothing is left, and the container goes on" { both_all into_filtered kills; }
 @test "run in another's pid namespace: a call that fails is success or one error" { both_all joined faults; }
 @test "run in another's pid namespace: killed at a call, delete --force removes what is left" { both_all joined kills; }
 @test "run with hooks, a filter, limits: a call that fails is success or one error" { both_all rich faults; }
