@@ -112,9 +112,10 @@ load_fails() {
 	sweep 0.8 load --errnos $ERRNOS --codes 125 --wipe "$H/data" --either 'before MRUN images -q' \
 		'trace MRUN load HOME/image.tar' 'after MRUN fsck' 'after MRUN images'
 }
+# @settle: a helper of who was killed holds for a moment what it works in.
 load_killed() {
 	sweep 0.8 'load, killed' --kill --codes 125 --wipe "$H/data" 'before MRUN images -q' \
-		'trace MRUN load HOME/image.tar' 'after MRUN fsck' 'after MRUN images' "after ${LOADED#once }" \
+		'trace MRUN load HOME/image.tar' 'after @settle' 'after MRUN fsck' 'after MRUN images' "after ${LOADED#once }" \
 		'after MRUN prune' 'after MRUN fsck'
 }
 
@@ -129,7 +130,7 @@ import_fails() {
 }
 import_killed() {
 	sweep 0.8 'import, killed' --blur --kill --codes 125 --wipe "$H/data" 'before MRUN images -q' \
-		"trace $IMPORT" 'after MRUN fsck' 'after MRUN images' "after $IMPORT" 'after MRUN prune' 'after MRUN fsck'
+		"trace $IMPORT" 'after @settle' 'after MRUN fsck' 'after MRUN images' "after $IMPORT" 'after MRUN prune' 'after MRUN fsck'
 }
 
 @test "import: one system call fails" { everybody import_fails; }
@@ -195,6 +196,19 @@ detached_killed() {
 
 @test "a detached run, wait and delete: one system call fails" { everybody detached_fails; }
 @test "a detached run, wait and delete: killed at a system call" { everybody detached_killed; }
+
+STOPPED=('before MRUN --network none -d --name NAME -e PROBE=wait small:1' 'trace MRUN logs NAME'
+	'trace MRUN stop -t 0 NAME' 'trace MRUN delete NAME')
+stopped_fails() {
+	sweep 1.2 'logs, stop' --errnos $ERRNOS --codes 1,$CODES "$LOADED" "once $RUN" "${STOPPED[@]}" \
+		'after MRUN delete --force NAME'
+}
+stopped_killed() {
+	sweep 1.2 'logs, stop, killed' --kill --codes 1,$CODES "$LOADED" "${SLOTS[@]}" "${STOPPED[@]}" "${AFTER[@]}"
+}
+
+@test "logs, stop and delete: one system call fails" { everybody stopped_fails; }
+@test "logs, stop and delete: killed at a system call" { everybody stopped_killed; }
 
 REMOVE=('before MRUN load -q HOME/image.tar' "before $RUN" 'trace MRUN rmi small:1' 'trace MRUN prune --all'
 	'after MRUN fsck' 'after MRUN prune --all')
