@@ -32,7 +32,7 @@ entered() {
 }
 
 lie_in_wait() { # MODE TARGET [JQ]
-	hostile "$ALL_CAPS | .process.args = [\"/attack-trace\", \"$1\", \"60\", \"$2\"] | ${3:-.}"
+	hostile "$ALL_CAPS | .process.args = [\"/attack-trace\", \"$1\", \"600\", \"$2\"] | ${3:-.}"
 	start
 	wait_for grep -q ready "$T/log"
 }

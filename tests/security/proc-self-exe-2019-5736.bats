@@ -61,7 +61,7 @@ untouched() {
 	for WHO in $(roles); do
 		echo "as $WHO"
 		mine
-		hostile "$DEFAULT_CAPS"' | .process.args = ["/attack-exe", "60", "/attack-exe", "/bin/busybox"]'
+		hostile "$DEFAULT_CAPS"' | .process.args = ["/attack-exe", "600", "/attack-exe", "/bin/busybox"]'
 		start
 		wait_for grep -q ready "$T/log"
 		printf '#!/proc/self/exe\n' >"$B/rootfs/bin/trap"
@@ -81,7 +81,7 @@ untouched() {
 @test "control: a careless visitor's program is overwritten" {
 	need_root
 	mine
-	hostile "$ALL_CAPS"' | .process.args = ["/attack-exe", "60", "/attack-exe", "/bin/busybox"]'
+	hostile "$ALL_CAPS"' | .process.args = ["/attack-exe", "600", "/attack-exe", "/bin/busybox"]'
 	cp "$BUILD/tests/attack-exe" "$T/bin/visitor"
 	start
 	wait_for grep -q ready "$T/log"
