@@ -134,6 +134,13 @@ none_listed() { [ -z "$(m list -q)" ]; }
 		d -u nobody $I sh -c 'echo one; echo two >&2; echo three >/dev/stdout; echo four >/dev/stderr; while [ ! -e /tmp/go ]; do sleep 0.1; done; echo five' >/dev/null
 		until_true logged four
 		[ "$(m logs "$N")" = $'one\ntwo\nthree\nfour' ]
+		[ "$(m logs -n 2 "$N")" = $'three\nfour' ]
+		[ "$(m logs --tail 9 "$N")" = "$(m logs --tail all "$N")" ]
+		[ "$(m logs --tail 0 "$N")" = "" ]
+		run -1 --separate-stderr m logs --tail some "$N"
+		[[ $stderr == *"logs: --tail: 'some' is neither a number of lines nor all"* ]]
+		run -1 --separate-stderr m logs -t "$N"
+		[[ $stderr == *"when a line was written is not kept"* ]]
 		m logs -f "$N" >"$T/followed" 3>&- &
 		follower=$!
 		until_true grep -q four "$T/followed"
@@ -141,6 +148,7 @@ none_listed() { [ -z "$(m list -q)" ]; }
 		wait $follower
 		[ "$(cat "$T/followed")" = $'one\ntwo\nthree\nfour\nfive' ]
 		[ "$(m logs -f "$N")" = "$(cat "$T/followed")" ]
+		[ "$(m logs -f -n 1 "$N")" = five ]
 		m delete -f "$N"
 	}
 	both logs
@@ -154,6 +162,10 @@ none_listed() { [ -z "$(m list -q)" ]; }
 	[ "$size" -ge $((8 << 20)) ]
 	[ "$size" -le $((16 << 20)) ]
 	[ "$(tail -n 1 out | tail -c 5)" = " 300" ]
+	# Some of the lines asked for are in the older of the two files, or all of both are.
+	for n in 1 60 "$(wc -l <out)" 300; do
+		"$MRUN" logs -n "$n" "$N" | cmp - <(tail -n "$n" out)
+	done
 	# Nothing is missing and nothing twice in what is left.
 	sed 's/x//g; s/^ //' out | tail -n +2 >numbers
 	seq "$(head -n 1 numbers)" 300 | diff - numbers

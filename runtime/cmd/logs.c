@@ -11,10 +11,16 @@
 
 struct logs_args {
 	bool follow;
+	const char *tail;
 };
+#define NO_TIMES "when a line was written is not kept"
 static const struct opt logs_opts[] = {
 	{ "follow", 'f', OPT_BOOL, offsetof(struct logs_args, follow), NULL,
 	  "go on with what is written, until the container ends" },
+	{ "tail", 'n', OPT_STR, offsetof(struct logs_args, tail), "N", "the last N lines, or all" },
+	{ "since", 0, OPT_REFUSED, 0, NULL, NO_TIMES },
+	{ "until", 0, OPT_REFUSED, 0, NULL, NO_TIMES },
+	{ "timestamps", 't', OPT_REFUSED, 0, NULL, NO_TIMES },
 	{ NULL, 0, 0, 0, NULL, NULL },
 };
 static const struct opt_spec logs_spec = {
@@ -49,21 +55,36 @@ static bool has_ended(void *ctx)
 	return state_exit_wait(ctx, 0, &code, &ignored) != 1;
 }
 
+/* docker's words: all, or a number; one below 0 is all as well. */
+static int parse_tail(const char *text, uint64_t *ret, struct error *e)
+{
+	int64_t n = -1;
+
+	if (text && !str_eq(text, "all") && !str_to_i64(text, &n)) {
+		err_msg(e, "logs: --tail: '%s' is neither a number of lines nor all", text);
+		return -1;
+	}
+	*ret = n < 0 ? OUTPUT_LOG_ALL : (uint64_t)n;
+	return 0;
+}
+
 int cmd_logs(struct cmd_context *c, int argc, char **argv, struct error *e)
 {
 	struct logs_args args = { 0 };
 	_cleanup_fd_ int slot = -1;
 	struct container ct;
+	uint64_t lines;
 	char **rest;
 	int n, r = opt_parse(c->arena, &logs_spec, argc, argv, &args, &rest, &n, e);
 
 	if (r)
 		return r < 0 ? -1 : 0;
-	if (open_detached(c, rest[0], &ct, e) < 0)
+	if (parse_tail(args.tail, &lines, e) < 0 || open_detached(c, rest[0], &ct, e) < 0)
 		return -1;
 	slot = open(ct.record->slot, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	r = slot < 0 ? err_sys(e, errno, "open the log of container %s", ct.id)
-		     : output_log_copy(slot, STDOUT_FILENO, args.follow ? has_ended : NULL, &ct, e);
+		     : output_log_copy(slot, STDOUT_FILENO, lines, args.follow ? has_ended : NULL,
+				       &ct, e);
 	state_close(&ct);
 	return r;
 }

@@ -82,8 +82,31 @@ static int open_log(int dir, const char *name)
 	return openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 }
 
-/* The newer file, after the older one has been copied. */
-static int begin(int dir, int out, struct error *e)
+/* Goes to where the last *LINES lines of FD begin, which then says how many are still to be found
+ * in what was written before. NEWEST: an end of line at the end begins no other. */
+static int seek_lines(int fd, bool newest, uint64_t *lines)
+{
+	off_t end = lseek(fd, 0, SEEK_END);
+	char buf[4096];
+
+	for (off_t at = end; at > 0;) {
+		off_t from = at > (off_t)sizeof(buf) ? at - (off_t)sizeof(buf) : 0;
+		ssize_t n = pread(fd, buf, (size_t)(at - from), from);
+
+		if (n != at - from)
+			return -1;
+		for (; at > from; at--) {
+			if (buf[at - from - 1] != '\n' || (newest && at == end))
+				continue;
+			if (--*lines == 0)
+				return lseek(fd, at, SEEK_SET) < 0 ? -1 : 0;
+		}
+	}
+	return lseek(fd, 0, SEEK_SET) < 0 ? -1 : 0;
+}
+
+/* The newer file, after what is wanted of the older one has been copied. */
+static int begin(int dir, int out, uint64_t lines, struct error *e)
 {
 	_cleanup_fd_ int old = -1, new = -1;
 
@@ -98,9 +121,14 @@ static int begin(int dir, int out, struct error *e)
 	}
 	if (new < 0)
 		return err_sys(e, errno, "open the container's log");
-	if (old >= 0 && copy(old, out, e) < 0)
-		return -1;
-	return fd_take(&new);
+	if (lines != OUTPUT_LOG_ALL &&
+	    (lines ? seek_lines(new, true, &lines) : lseek(new, 0, SEEK_END)) < 0)
+		return err_sys(e, errno, "read the container's log");
+	if (old < 0 || !lines)
+		return fd_take(&new);
+	if (lines != OUTPUT_LOG_ALL && seek_lines(old, false, &lines) < 0)
+		return err_sys(e, errno, "read the container's log");
+	return copy(old, out, e) < 0 ? -1 : fd_take(&new);
 }
 
 /* The file that has taken FD's place in the meantime, if any. */
@@ -124,9 +152,10 @@ static void wait_for_change(int watch)
 			;
 }
 
-int output_log_copy(int dir, int out, bool (*ended)(void *ctx), void *ctx, struct error *e)
+int output_log_copy(int dir, int out, uint64_t lines, bool (*ended)(void *ctx), void *ctx,
+		    struct error *e)
 {
-	_cleanup_fd_ int fd = begin(dir, out, e), watch = -1;
+	_cleanup_fd_ int fd = begin(dir, out, lines, e), watch = -1;
 	bool last = ended == NULL;
 
 	if (fd < 0)

@@ -29,8 +29,10 @@ void output_log_write(struct output_log *l, const char *data, size_t len);
 /* 0, or -errno. */
 int output_log_remove(int dir);
 
-/* Copies the log in DIR to the descriptor OUT. With ENDED it goes on with what is added, until
- * ENDED(CTX) has said true. */
-int output_log_copy(int dir, int out, bool (*ended)(void *ctx), void *ctx, struct error *e);
+/* Copies the log in DIR to the descriptor OUT, its last LINES lines, or all with OUTPUT_LOG_ALL.
+ * With ENDED it goes on with what is added, until ENDED(CTX) has said true. */
+#define OUTPUT_LOG_ALL UINT64_MAX
+int output_log_copy(int dir, int out, uint64_t lines, bool (*ended)(void *ctx), void *ctx,
+		    struct error *e);
 
 #endif
