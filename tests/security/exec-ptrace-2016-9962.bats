@@ -110,8 +110,11 @@ userns='.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{container
 	done
 	[ "$(cat "$T/log")" = ready ]
 	sentinel_same
-	nsenter --target "$INIT" --pid "$BUILD/tests/attack-trace" victim / </dev/null 3>&- &
-	wait_for grep -q 'found the capabilities' "$T/log"
+	for _ in 1 2 3; do # as in control
+		nsenter --target "$INIT" --pid "$BUILD/tests/attack-trace" victim / </dev/null 3>&- &
+		! wait_for grep -q 'found the capabilities' "$T/log" || break
+	done
+	grep -q 'found the capabilities' "$T/log"
 }
 
 @test "a container that joins another's user and pid namespaces" {
