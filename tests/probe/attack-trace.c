@@ -236,9 +236,13 @@ int main(int argc, char **argv)
 		pid_t last = newest();
 
 		for (pid_t p = next; p <= last; p++) {
-			int pidfd = (int)syscall(SYS_pidfd_open, p, 0);
-			double until = now() + 0.5;
+			/* A pid is given away a moment before its process can be found. */
+			double born = now() + 0.002, until = now() + 0.5;
+			int pidfd;
 
+			do
+				pidfd = (int)syscall(SYS_pidfd_open, p, 0);
+			while (pidfd < 0 && now() < born);
 			next = p + 1;
 			if (pidfd < 0)
 				continue;
