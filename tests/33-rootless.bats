@@ -467,8 +467,8 @@ background() { # ARG…
 
 @test "killed: the container goes with it, the next run cleans up" {
 	WHO=user
-	killed() {
-		background --name killed $I sh -c 'echo left >/left; exec sleep 47.35'
+	killed() { # [OPTION…]
+		background --name killed "$@" $I sh -c 'echo left >/tmp/left; exec sleep 47.35'
 		for _ in {1..200}; do
 			pgrep -f '^sleep 47.35$' >/dev/null && break
 			sleep 0.1
@@ -485,17 +485,23 @@ background() { # ARG…
 		run -0 m list
 		[[ $output == *killed*stopped* ]]
 		# The slot is taken again, with nothing of the killed one's in it.
-		run -0 m $I sh -c '[ ! -e /left ] && grep -o "upperdir=[^,]*" /proc/self/mountinfo'
+		run -0 m $I sh -c '[ ! -e /tmp/left ] && grep -o "upperdir=[^,]*" /proc/self/mountinfo'
 		[ "$output" = upperdir=run/0/u ]
 		m delete killed
 		[ -z "$(m list -q)" ]
 		no_leftovers
 	}
+	# Another user, whom the filter does not let ask for that any more.
+	echo '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["prctl"],"action":"SCMP_ACT_ERRNO"}]}' >"$T/no-prctl.json"
+	chmod 644 "$T/no-prctl.json"
+	filtered=(--user 1:1 --security-opt no-new-privileges --security-opt "seccomp=$T/no-prctl.json")
 	killed
+	killed "${filtered[@]}"
 	if [ "$(id -u)" -eq 0 ]; then
 		WHO=root
 		load_image "$(hello_image)"
 		killed
+		killed "${filtered[@]}"
 	fi
 }
 

@@ -211,6 +211,7 @@ static int make_plan(struct launch *l, struct error *e)
 	p->pdeathsig = l->record->image && !l->o->detach;
 	if (p->exposed)
 		plan_exposed(l);
+	p->process.ends_with_mrun = p->pdeathsig;
 	p->process.goes_on = !p->pdeathsig && !p->exposed;
 	if (!l->out->cgroup) {
 		p->clone_flags |= p->late_flags & CLONE_NEWCGROUP;

@@ -455,8 +455,6 @@ static int run(struct init_plan *p, struct error *e)
 					   NULL, p->process.env },
 		      e) < 0)
 		return -1;
-	if (p->pdeathsig)
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	call.report_fd = p->sync_fd;
 	return process_exec(p->arena, &p->process, path, &call, e);
 }

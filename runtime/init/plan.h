@@ -78,6 +78,7 @@ struct process_plan {
 	bool existing_cwd;     /* exec: a missing working directory is an error, not made */
 	bool user_namespace;   /* the container has one that is not ours */
 	bool parent_schedules; /* process.scheduler is set from outside: a clone may reset it */
+	bool ends_with_mrun;   /* also when the program runs */
 	bool goes_on;	 /* when mrun ends, its parent, with which it would have ended so far */
 	bool label_late; /* the shim sets the label, through the container's /proc */
 	/* What init.c knows, and exec.c does not, of the process that process_drop() works on. */

@@ -384,6 +384,9 @@ int process_drop(struct arena *a, struct process_plan *p, int *ret_notify, const
 		return err_sys(e, errno, "keep the capabilities");
 	if (change_user(p, e) < 0)
 		return -1;
+	/* Which has taken it back; and a filter may forbid it. */
+	if (p->ends_with_mrun && (p->uid || p->gid) && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return err_sys(e, errno, "prctl");
 	if (!in_cwd && enter_cwd(p, false, e) < 0)
 		return -1;
 	if (set_capabilities(p, known, e) < 0)
