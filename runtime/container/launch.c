@@ -443,12 +443,13 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 		.master = -1,
 		.notify = NOTIFY_NONE,
 	};
-	begin_network(&l, spec);
 	fd_close_later();
 	/* What the child keeps comes first: the others can be closed in a row. */
 	l.plan.process.shim_fd = process_make_shim(e);
-	if (l.plan.process.shim_fd < 0 || make_pair(&l, e) < 0 ||
-	    !(l.record = record_make(c, spec, o, &ret->cgroup, e)))
+	if (l.plan.process.shim_fd < 0 || make_pair(&l, e) < 0)
+		goto not_begun;
+	begin_network(&l, spec);
+	if (!(l.record = record_make(c, spec, o, &ret->cgroup, e)))
 		goto not_begun;
 	l.state_late = state_can_wait(&l);
 	if (!l.state_late && launch_begin_state(&l, e) < 0)

@@ -50,7 +50,9 @@ instructions_row() { # TEXT FLOOR OPTIONS…
 		"" "" instructions "$list"
 }
 
+# Of the second run: the first one makes the directory for the state of all containers.
 system_calls() { # CMD…
+	$wrap $run "$@" >/dev/null 2>"$work/log" || true
 	$wrap $run strace -f -c -U calls,name -o "$dir/strace" "$@" >/dev/null 2>"$work/log" || {
 		note "strace: $(tail -n 1 "$work/log")"
 		return 0
