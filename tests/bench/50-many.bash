@@ -20,7 +20,14 @@ throughput() { # GROUP TEXT NUMBER XARGS-OPTIONS…
 	row_ratio "the floor itself, $text" "$group" floor crun ""
 }
 
-# The time of a run, of state, and system calls of both while 10, and while $live containers live.
+# The time of a run, of state, and system calls of both while 10, and while $live containers live. The two
+# cannot be measured in turns: each is taken as a multiple of the floor's run in the same minute, which
+# neither the machine's mood nor the kernel's own growth changes.
+growth() { # LABEL COLUMN
+	ratio "$(ratio "$(value "live-$live" "$1" "$2")" "$(value "live-$live" floor "$2")")" \
+		"$(ratio "$(value live-10 "$1" "$2")" "$(value live-10 floor "$2")")"
+}
+
 many_live() {
 	local n start count a b
 	start='for i in $(seq $1 $2); do '"$MRUN --root $dir/mrun run -d -b $dir/sleeper bench-mrun-\$i"' || exit 1; done'
@@ -32,6 +39,8 @@ many_live() {
 		count=$((n + 1))
 		add run "$MRUN" --root "$dir/mrun" run -b "$dir/bundle" bench-mrun-more
 		add state "$MRUN" --root "$dir/mrun" state bench-mrun-5
+		add floor "$work/floor" --map single --host-net --host-sys --read-only --masks \
+			--rootfs "$dir/bundle/rootfs" /bin/true
 		measure "live-$n"
 		! has strace || $run strace -f -c -U calls,name -o "$dir/strace" "$MRUN" --root "$dir/mrun" run -b "$dir/bundle" bench-mrun-more
 		! has strace || calls[n]=$(awk '$2 == "total" { print $1 }' "$dir/strace")
@@ -42,9 +51,8 @@ many_live() {
 			row_missing "$a beside $live live containers" "beside 10" 1.1 times "not measured"
 			continue
 		fi
-		row "$a beside $live live containers" "beside 10" "$(ratio "$(value "live-$live" $a 3)" "$b")" \
-			"$(ratio "$(value "live-$live" $a 4)" "$(value live-10 $a 4)")" 1.1 times \
-			"$(ms "$(value "live-$live" $a 3)") of $(ms "$b") ms"
+		row "$a beside $live live containers" "beside 10" "$(growth $a 3)" "$(growth $a 4)" 1.1 times \
+			"$(ms "$(value "live-$live" $a 3)") of $(ms "$b") ms, the floor $(ms "$(value "live-$live" floor 3)") of $(ms "$(value live-10 floor 3)")"
 	done
 	[ -z "${calls[live]:-}" ] || row "system calls of a run beside $live live containers" "beside 10" \
 		$((calls[live] - calls[10])) "" 0 calls "${calls[live]} and ${calls[10]}"
