@@ -141,8 +141,9 @@ CODES=125,126,127
 
 # A second slot, for while the first one's container is still being ended.
 SLOTS=('once MRUN --network none -d --name NAME.2 -e PROBE=wait small:1' "once $RUN" 'once MRUN delete --force NAME.2')
-# What a killed run leaves: its state is listed and deleted, and the next run clears the rest.
-AFTER=('after MRUN list -q' 'after MRUN delete --force NAME' "after $RUN" 'after MRUN prune' 'after MRUN fsck')
+# What a killed run leaves: its state is listed and deleted, and the next run clears the rest, once the first
+# process has seen mrun's end: until then it holds the slot, and another one is taken.
+AFTER=('after @settle' 'after MRUN list -q' 'after MRUN delete --force NAME' "after $RUN" 'after MRUN prune' 'after MRUN fsck')
 
 cold_fails() {
 	sweep 1.2 'run, cold' --errnos $ERRNOS --codes $CODES --wipe "$H/cache" "$LOADED" "trace $RUN" 'after MRUN fsck'
