@@ -123,7 +123,7 @@ bool cg_is_unit(const char *dir)
 
 bool cg_alone(const char *dir)
 {
-	char buf[64], own[16];
+	char buf[64] = "", own[16];
 
 	snprintf(own, sizeof(own), "%d", (int)getpid());
 	return cg_read(dir, "cgroup.procs", buf, sizeof(buf)) > 0 && str_eq(buf, own);

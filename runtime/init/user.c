@@ -38,6 +38,7 @@ static int read_database(struct arena *a, int rootfd, const char *path, char **r
 	_cleanup_fd_ int fd =
 		path_try_open_in_root(rootfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 	struct stat st;
+	bool masked;
 
 	*ret = arena_strdup(a, "");
 	if (fd == -ENOENT || fd == -ENOTDIR)
@@ -46,12 +47,14 @@ static int read_database(struct arena *a, int rootfd, const char *path, char **r
 		err_sys(e, -fd, "open %s of the container", path);
 	else if (fstat(fd, &st) < 0)
 		err_sys(e, errno, "stat %s of the container", path);
-	else if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
-		return 0; /* masked: an empty file to whoever reads it, runc as well */
-	else if (!S_ISREG(st.st_mode))
-		err_msg(e, "read %s of the container: not a regular file", path);
-	else if (file_read_known(a, fd, &st, path, MAX_FILE, ret, NULL, e) == 0)
-		return 0;
+	else {
+		/* By the null device: an empty file to whoever reads it, runc as well. */
+		masked = S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+		if (!masked && !S_ISREG(st.st_mode))
+			err_msg(e, "read %s of the container: not a regular file", path);
+		else if (masked || file_read_known(a, fd, &st, path, MAX_FILE, ret, NULL, e) == 0)
+			return 0;
+	}
 	return err_hint(
 		e,
 		"users, their groups and HOME are looked up there: make it a regular file of "

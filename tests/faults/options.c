@@ -81,6 +81,31 @@ static void parse_user(const char *text)
 	o.gid = (gid_t)atol(colon + 1);
 }
 
+/* Those whose argument, or whose presence, is kept as it is; false: another one. */
+static bool keep(int opt, const char *arg)
+{
+	const struct {
+		int opt;
+		const char **text;
+		bool *flag;
+	} kept[] = {
+		{ 'n', &o.name, NULL }, { 'd', &o.dir, NULL },	    { 'g', &o.cgroups, NULL },
+		{ 'O', &o.of, NULL },	{ 'L', &calls_left, NULL }, { 'x', NULL, &o.either },
+		{ 't', NULL, &o.told }, { 'D', NULL, &o.blur },	    { 'm', NULL, &o.messages },
+	};
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
+		if (kept[i].opt != opt)
+			continue;
+		if (kept[i].text)
+			*kept[i].text = arg;
+		else
+			*kept[i].flag = true;
+		return true;
+	}
+	return false;
+}
+
 void options_parse(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -100,9 +125,6 @@ void options_parse(int argc, char **argv)
 
 	while ((opt = getopt_long(argc, argv, "+", options, NULL)) != -1)
 		switch (opt) {
-		case 'n':
-			o.name = optarg;
-			break;
 		case 'e':
 			parse_list(optarg, false);
 			break;
@@ -118,20 +140,11 @@ void options_parse(int argc, char **argv)
 		case 'E':
 			lines_add(&o.env, "%s", optarg);
 			break;
-		case 'd':
-			o.dir = optarg;
-			break;
 		case 'w':
 			lines_add(&o.watch, "%s", optarg);
 			break;
-		case 'x':
-			o.either = true;
-			break;
 		case 'W':
 			lines_add(&o.wipe, "%s", optarg);
-			break;
-		case 'g':
-			o.cgroups = optarg;
 			break;
 		case 'B':
 			o.bound = atof(optarg);
@@ -145,26 +158,12 @@ void options_parse(int argc, char **argv)
 		case 'o':
 			parse_only(optarg);
 			break;
-		case 't':
-			o.told = true;
-			break;
-		case 'L':
-			calls_left = optarg;
-			break;
-		case 'D':
-			o.blur = true;
-			break;
-		case 'O':
-			o.of = optarg;
-			break;
 		case 'M':
 			o.max = (size_t)atol(optarg);
 			break;
-		case 'm':
-			o.messages = true;
-			break;
 		default:
-			exit(2);
+			if (!keep(opt, optarg))
+				exit(2);
 		}
 	for (; optind < argc; optind++)
 		parse_step(argv[optind]);
