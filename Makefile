@@ -65,6 +65,9 @@ CORE_LIBS := -static -lseccomp -lcap -lyajl_s -lnettle
 comma := ,
 CORE_LDFLAGS := $(patsubst %,-Wl$(comma)--wrap=%,_dl_get_origin _dl_new_object _dl_init_paths \
 	_dl_find_object_init __libc_early_init cap_get_bound __register_frame_info __deregister_frame_info)
+# See runtime/start.c: before there is a thread's block there is no canary.
+CORE_LDFLAGS += -Wl,--wrap=__libc_start_main
+$(BUILD)/obj/runtime/start.o: ALL_CFLAGS += -fno-stack-protector
 # nettle looks for the fastest code of all that it has before main, and so all of it is linked (21 KB on
 # x86): mrun uses SHA-256 alone, and nobody calls the rest, which is nowhere.
 CORE_LDFLAGS += $(patsubst %,-Wl$(comma)--defsym=_nettle_%=0,\
@@ -180,10 +183,21 @@ $(BUILD)/tests/probe: $(PROBE_SRC) tests/probe/probe.h tests/probe/json.h
 	@mkdir -p $(dir $@)
 	$(say) TEST $@
 	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -I. -Wall -Wextra -static -o $@ $(PROBE_SRC)
-$(BUILD)/tests/syscalls $(BUILD)/tests/filter $(BUILD)/tests/notify: $(BUILD)/tests/%: tests/probe/%.c
+$(BUILD)/tests/syscalls $(BUILD)/tests/filter $(BUILD)/tests/notify $(BUILD)/tests/cpuid: \
+	$(BUILD)/tests/%: tests/probe/%.c
 	@mkdir -p $(dir $@)
 	$(say) TEST $@
 	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -Wall -Wextra -static -o $@ $<
+# Started as mrun is, and how that is looked at.
+ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
+START_TESTS := $(BUILD)/tests/start $(BUILD)/tests/cpuid
+endif
+$(BUILD)/tests/start: tests/probe/start.c runtime/start.c
+	@mkdir -p $(dir $@)
+	$(say) TEST $@
+	$(Q)$(CC) -std=gnu17 -Os -D_GNU_SOURCE -Wall -Wextra -fno-stack-protector -c runtime/start.c -o $@.o
+	$(Q)$(CC) -std=gnu17 -O1 -D_GNU_SOURCE -Wall -Wextra -fstack-protector-strong -static \
+		-Wl,--wrap=__libc_start_main -o $@ $< $@.o
 # What tests/security attacks with.
 ATTACKS := $(patsubst tests/probe/attack-%.c,$(BUILD)/tests/attack-%,$(wildcard tests/probe/attack-*.c))
 $(ATTACKS): $(BUILD)/tests/attack-%: tests/probe/attack-%.c
@@ -203,7 +217,7 @@ $(BUILD)/tests/sweep: $(wildcard tests/faults/*.c tests/faults/*.h)
 .PHONY: tests-build
 tests-build: all $(ATTACKS) $(BUILD)/completion/table $(UNIT) \
 	$(BUILD)/tests/probe $(BUILD)/tests/syscalls $(BUILD)/tests/filter $(BUILD)/tests/notify \
-	$(BUILD)/tests/cgroup-tool $(SWEEP)
+	$(START_TESTS) $(BUILD)/tests/cgroup-tool $(SWEEP)
 
 .PHONY: deps-test
 deps-test:

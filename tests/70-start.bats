@@ -127,3 +127,35 @@ NETWORK='
 	run -0 "$MRUN" run --bundle b "$ID"
 	[ "$output" = 9 ]
 }
+
+# --- before main: runtime/start.c ---
+
+start_programs() { # skips where they are not built
+	[ -x "$BUILD/tests/start" ] || skip "not x86-64"
+}
+
+@test "what a program finds in main() and what follows it are the C library's" {
+	start_programs
+	HERE=there run -3 "$BUILD/tests/start" one
+	[ "${lines[0]}" = "constructor yes, arguments 2 one, environment 1, name start" ]
+	[ "${lines[1]}" = "canary 1 1, pointers 1, jump 1, thread 17 18, page 4096 4096, copies 1" ]
+	[ "${lines[2]}" = "C 0 1.250 No such file or directory" ]
+	[ "${lines[3]}" = atexit ]
+	[ "${lines[4]}" = destructor ]
+}
+
+@test "a smashed stack and a write to what is relocated once end the program" {
+	start_programs
+	run -134 --separate-stderr "$BUILD/tests/start" smash
+	[[ $stderr == *"stack smashing detected"* ]]
+	run -139 "$BUILD/tests/start" relro
+}
+
+@test "a start does not ask the processor for its features" {
+	start_programs
+	[ "$(getconf GNU_LIBC_VERSION)" = "glibc 2.36" ] || skip "the start is the C library's here: $(getconf GNU_LIBC_VERSION)"
+	file -L "$MRUN" 2>/dev/null | grep -q 'statically linked' || skip "mrun is linked dynamically"
+	run -0 "$BUILD/tests/cpuid" "$MRUN" --version
+	# nettle asks for the digests' instructions.
+	[ "${lines[-1]}" -le 3 ]
+}
