@@ -81,14 +81,16 @@ NETWORK='
 
 @test "no network namespace may be made: the error says so, root and user namespace" {
 	need_root
-	sh_bundle 'echo up'
+	# Its group is not mapped there: what the first process says would come first.
+	local pts='.mounts |= map(select(.type != "devpts"))'
+	sh_bundle 'echo up' "$pts"
 	# Root of a user namespace in which the limit is 0.
 	run -1 --separate-stderr unshare -U --map-root-user sh -c \
 		"echo 0 >/proc/sys/user/max_net_namespaces; exec '$MRUN' --root '$T/r' run --bundle b $ID"
 	[[ $stderr == *"make the container's namespaces: no space left on device"* ]]
 	[[ $stderr == *"hint: a limit of /proc/sys/user/max_*_namespaces is reached"* ]]
 	[ ! -e "$T/r/$ID" ]
-	plain_bundle 'echo up' '.linux.namespaces += [{type: "network"}] | .linux.uidMappings[0].hostID = 0 |
+	plain_bundle 'echo up' "$pts | "'.linux.namespaces += [{type: "network"}] | .linux.uidMappings[0].hostID = 0 |
 		.linux.gidMappings[0].hostID = 0'
 	run -1 --separate-stderr as_user2 unshare -Ur sh -c "echo 0 >/proc/sys/user/max_net_namespaces
 		exec '$MRUN' --root $TEST_HOME2/r run --bundle $TEST_HOME2/b $ID"
@@ -158,4 +160,98 @@ start_programs() { # skips where they are not built
 	run -0 "$BUILD/tests/cpuid" "$MRUN" --version
 	# nettle asks for the digests' instructions.
 	[ "${lines[-1]}" -le 3 ]
+}
+
+# --- v1's cgroups, made while the first process is at work ---
+
+v1_hierarchies() { # as mounted here; none on a v2 host
+	sed -n 's|^[0-9]*:\([^:]\{1,\}\):.*|\1|p' /proc/self/cgroup
+}
+cgroups_of_test() { find /sys/fs/cgroup -maxdepth 4 -name "$ID*" 2>/dev/null; }
+
+@test "v1: the program is in every cgroup of the container, and sees each as its root" {
+	need_root
+	[ -n "$(v1_hierarchies)" ] || skip "no v1 hierarchies here"
+	local h
+	sh_bundle 'cat /proc/self/cgroup; for d in /sys/fs/cgroup/*; do [ ! -f $d/tasks ] || grep -qx $$ $d/tasks || echo missing $d; done'
+	run -0 "$MRUN" run --bundle b "$ID"
+	[[ $output != *missing* ]]
+	while read -r h; do
+		[[ $output == *":$h:/"$'\n'* || $output == *":$h:/" ]]
+	done < <(v1_hierarchies)
+	sh_bundle 'cat /proc/self/cgroup' '.linux.namespaces |= map(select(.type != "cgroup"))'
+	run -0 "$MRUN" run --bundle b "$ID"
+	while read -r h; do
+		grep -q ":$h:.*$ID\$" <<<"$output"
+	done < <(v1_hierarchies)
+	[ -z "$(cgroups_of_test)" ]
+}
+
+@test "v1: cgroups before sysfs, without it, with the host's network: all the same" {
+	need_root
+	[ -n "$(v1_hierarchies)" ] || skip "no v1 hierarchies here"
+	local mounts
+	for mounts in '[.mounts[] | select(.type == "cgroup")] + [.mounts[] | select(.type != "cgroup" and .type != "sysfs")]' \
+		'[.mounts[] | select(.type != "sysfs")]' '.mounts'; do
+		sh_bundle 'grep -c "^[0-9]*:[^:]*:/$" /proc/self/cgroup; ls /sys/fs/cgroup | grep -c .' \
+			".mounts = ($mounts) | .linux.namespaces |= map(select(.type != \"network\"))"
+		run -0 "$MRUN" run --bundle b "$ID"
+		[ "${lines[0]}" -ge "$(v1_hierarchies | wc -l)" ]
+		[ "${lines[1]}" -ge "$(v1_hierarchies | wc -l)" ]
+	done
+}
+
+@test "v1: a limit that the kernel refuses is said, and neither a process nor a cgroup is left" {
+	need_root
+	v1_hierarchies | grep -qw cpuset || skip "no v1 cpuset here"
+	sh_bundle 'echo ran' '.linux.resources.cpu.cpus = "4095"'
+	run -1 --separate-stderr "$MRUN" run --bundle b "$ID"
+	[[ $stderr == *4095*cpuset.cpus* && -z $output ]]
+	[ -z "$(cgroups_of_test)" ]
+	run ! "$MRUN" state "$ID"
+	# What can be seen without the kernel is seen before there is a process.
+	sh_bundle 'echo ran' '.linux.resources.memory = {limit: 1048576, reservation: -5}'
+	run -1 "$MRUN" run --bundle b "$ID"
+	[ -z "$(cgroups_of_test)" ]
+}
+
+@test "v1: nobody is under the device rules before the last of them is written" {
+	need_root
+	need strace
+	need script
+	need_no_sanitizer "it cannot be traced"
+	v1_hierarchies | grep -qw devices || skip "no v1 devices here"
+	# Each write is late; the first process, which has as many to make, opens the terminal meanwhile.
+	sh_bundle 'tty' '.process.terminal = true'
+	run -0 script -qec "strace -qq -f -o /dev/null -e trace=write -e inject=write:delay_enter=20000 '$MRUN' run --bundle b $ID" /dev/null
+	[[ $output == *"/dev/pts/0"* ]]
+}
+
+# --- ids by newuidmap and newgidmap, whose end the first process sees itself ---
+
+@test "ids that newuidmap refuses, and ids without the caller's own: an error and a start" {
+	[ -z "${LIB_SKIP:-}" ] || skip "$LIB_SKIP"
+	local low dir=$TEST_HOME/b
+	low=$(lib_subid "$TEST_USER" /etc/subuid)
+	WHO=user
+	rm -rf "$dir"
+	as_user mkdir "$dir"
+	alpine_rootfs "$dir/rootfs"
+	chmod -R a+rX "$dir/rootfs"
+	as_user "$MRUN" spec --rootless --bundle "$dir"
+	map() { # MAPS
+		jq ".process.terminal = false | .process.args = [\"/bin/sh\", \"-c\", \"cat /proc/self/uid_map /proc/self/gid_map\"] |
+			.linux.uidMappings = $1 | .linux.gidMappings = $1" "$dir/config.json" >config.json
+		cat config.json >"$dir/config.json"
+		[ "$(id -u)" -ne 0 ] || chown -R "$2:$2" "$dir/rootfs"
+	}
+	map "[{containerID: 0, hostID: $((low + 4000000)), size: 10}]" "$TEST_UID"
+	run -1 m run --bundle "$dir" "$ID"
+	[[ $output == *newuidmap* ]]
+	run ! m state "$ID"
+	[ "$(id -u)" -eq 0 ] || return 0
+	map "[{containerID: 0, hostID: $low, size: 10}]" "$low"
+	run -0 m run --bundle "$dir" "$ID"
+	[ "$(awk -v l="$low" '$1 == 0 && $2 == l && $3 == 10' <<<"$output" | wc -l)" = 2 ]
+	rm -rf "$dir"
 }

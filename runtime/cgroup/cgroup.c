@@ -1,16 +1,7 @@
 /*
- * A container's cgroup from plan to attach, whatever the host has. In the order of a start:
+ * A container's cgroup from plan to limits, whatever the host has. In the order of a start:
  * cgroup_plan() looks, cgroup_create() makes the directories and sets the limits, and then the
- * first process enters: born into the v2 directory (clone3), and by its own hand into those of v1.
- *
- * Why by its own hand: moving another process waits for a grace period of the kernel's RCU in each
- * hierarchy (cgroup_threadgroup_rwsem), 4 to 8 ms for the nine of a hybrid host; a thread that
- * moves itself by writing 0 to v1's `tasks` takes no such lock, and nine moves cost 0.1 ms. v2 has
- * no such file (its cgroup.procs waits even then): there the clone is what is cheap, so a hybrid
- * host's v2 side is entered by clone3 as well.
- *
- * Security: the files are opened by us before the clone; v1 checks the rights of the one who opened
- * them, and the container never sees a descriptor of them (close-on-exec, closed in the child).
+ * first process enters (join.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -137,7 +128,7 @@ static int look(struct cgroup *cg, struct hierarchy *h, bool named, struct error
 	h->state = reachable ? HIER_PLANNED : HIER_ABSENT;
 	if (!reachable && !named)
 		return 0;
-	if (access(h->dir, F_OK) == 0)
+	if (cg_access(h->dir) == 0)
 		h->state = HIER_FOREIGN;
 	else if (reachable && errno != ENOENT)
 		return err_sys(e, errno, "look for cgroup %s", h->dir);
@@ -208,6 +199,8 @@ struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, stru
 	cg->layout = l.kind;
 	cg->h = l.h;
 	cg->n = l.n;
+	if (l.kind == LAYOUT_V1)
+		cg_place_open();
 	if (r->systemd || (r->or_systemd && !r->path && systemd_is_better(cg))) {
 		of_unit = systemd_plan(cg, r, e);
 		if (!of_unit)
@@ -251,17 +244,6 @@ static int check_foreign(const struct hierarchy *h, struct error *e)
 	return 0;
 }
 
-static bool is_permission(int errnum)
-{
-	return errnum == EACCES || errnum == EPERM || errnum == EROFS;
-}
-
-/* Nothing was asked of H that only it can give. */
-static bool dispensable(const struct hierarchy *h, uint32_t needed)
-{
-	return h->v2 ? needed == 0 : !(needed & h->ctls);
-}
-
 /* The limit that makes a cgroup necessary is what the user knows of it. */
 static int create_failed(const struct cgroup *cg, const struct hierarchy *h,
 			 const struct settings *s, uint32_t needed, struct error *e)
@@ -299,17 +281,17 @@ static int create_one(struct cgroup *cg, struct hierarchy *h, const struct setti
 		v1_ctls |= cg->h[i].ctls;
 	if (h->v2)
 		needed &= ~v1_ctls;
-	if (!h->planned && !cg->systemd && cg->rootless && dispensable(h, needed))
+	if (!h->planned && !cg->systemd && cg->rootless && cg_dispensable(h, needed))
 		return 0;
 	r = h->v2 ? v2_create(cg, h, needed, e) : v1_create(cg, h, e);
 	if (r == 0 && h->state == HIER_FOREIGN && !cg->systemd)
 		r = check_foreign(h, e);
 	if (r == 0)
 		return 0;
-	if (!is_permission(e->code))
+	if (!cg_is_permission(e->code))
 		return -1;
 	/* The v2 side of a hybrid host is often not ours to write, even for root in a container. */
-	if (!dispensable(h, needed) || !(cg->rootless || (h->v2 && cg->layout == LAYOUT_V1)))
+	if (!cg_dispensable(h, needed) || !(cg->rootless || (h->v2 && cg->layout == LAYOUT_V1)))
 		return create_failed(cg, h, s, needed, e);
 	/* No right to it, and no need: the container does without. */
 	take_back(h);
@@ -317,10 +299,12 @@ static int create_one(struct cgroup *cg, struct hierarchy *h, const struct setti
 	return 0;
 }
 
-static void undo(struct cgroup *cg)
+/* LATE: a process was born into v2's, which goes with it (cgroup_delete). */
+static void undo(struct cgroup *cg, bool late)
 {
 	for (size_t i = 0; i < cg->n; i++)
-		take_back(&cg->h[i]);
+		if (!late || !cg->h[i].v2)
+			take_back(&cg->h[i]);
 	fd_closep(&cg->clone_fd);
 	cg->clone_fd = -1;
 }
@@ -348,38 +332,84 @@ void cgroup_set_note(struct cgroup *cg, cgroup_note *f, void *ctx)
 	cg->note_ctx = ctx;
 }
 
-int cgroup_create(struct cgroup *cg, struct error *e)
+bool cgroup_comes_later(const struct cgroup *cg)
 {
-	const char *path = NULL;
+	return cg->layout == LAYOUT_V1 && !cg->systemd && !cg->disabled;
+}
+
+/* Those of v2, or all but these. */
+static int create_each(struct cgroup *cg, bool v2, const struct settings *s, struct error *e)
+{
+	for (size_t i = 0; i < cg->n; i++) {
+		if (cg->h[i].v2 != v2)
+			continue;
+		cg->h[i].state = HIER_ABSENT;
+		if (create_one(cg, &cg->h[i], s, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* What a process is born into. */
+static int create_first(struct cgroup *cg, struct error *e)
+{
 	struct settings s;
 
 	/* What makes no sense is refused before anything is made. */
 	if (apply_settings(cg, cg->resources, true, &s, e) < 0)
 		return -1;
-	/* What systemd is to make is not ours before it says so. */
-	for (size_t i = 0; cg->systemd && i < cg->n; i++)
-		cg->h[i].state = HIER_ABSENT;
-	if (cg->systemd && !(path = systemd_cgroup(cg, e)))
-		return -1;
-	for (size_t i = 0; i < cg->n; i++) {
-		cg->h[i].state = HIER_ABSENT;
-		if (path)
-			set_path(cg, &cg->h[i], path);
-		if (create_one(cg, &cg->h[i], &s, e) < 0)
-			goto failed;
-	}
-	if (path && enter_unit(cg, e) < 0)
-		return -1;
-	if (apply_resources(cg, cg->resources, true, e) < 0 ||
-	    (!cgroup_devices_come_later(cg) && apply_devices(cg, cg->resources, true, e) < 0))
-		goto failed;
-	if (path)
-		cg_oom_watch(cg);
-	return 0;
-failed:
-	if (!path)
-		undo(cg);
+	if (create_each(cg, true, &s, e) == 0)
+		return 0;
+	undo(cg, false);
 	return -1;
+}
+
+int cgroup_create_first(struct cgroup *cg, struct error *e)
+{
+	cg->late = true;
+	return create_first(cg, e);
+}
+
+/* systemd makes it. */
+static int create_unit(struct cgroup *cg, const struct settings *s, struct error *e)
+{
+	const char *path;
+
+	/* What it is to make is not ours before it says so. */
+	for (size_t i = 0; i < cg->n; i++)
+		cg->h[i].state = HIER_ABSENT;
+	path = systemd_cgroup(cg, e);
+	if (!path)
+		return -1;
+	for (size_t i = 0; i < cg->n; i++)
+		set_path(cg, &cg->h[i], path);
+	if (create_each(cg, true, s, e) < 0 || create_each(cg, false, s, e) < 0 ||
+	    enter_unit(cg, e) < 0)
+		return -1;
+	return apply_resources(cg, cg->resources, true, e);
+}
+
+int cgroup_create(struct cgroup *cg, struct error *e)
+{
+	struct settings s;
+	int r;
+
+	if (!cg->late && !cg->systemd && create_first(cg, e) < 0)
+		return -1;
+	if (apply_settings(cg, cg->resources, true, &s, e) < 0)
+		return -1;
+	if (cg->systemd)
+		r = create_unit(cg, &s, e);
+	else
+		r = create_each(cg, false, &s, e) < 0 ? -1
+						      : apply_resources(cg, cg->resources, true, e);
+	if (r == 0 && !cgroup_devices_come_later(cg))
+		r = apply_devices(cg, cg->resources, true, e);
+	if (r == 0 && cg->systemd)
+		cg_oom_watch(cg);
+	if (r < 0 && !cg->systemd)
+		undo(cg, cg->late);
+	return r;
 }
 
 bool cgroup_devices_come_later(const struct cgroup *cg)
@@ -389,14 +419,16 @@ bool cgroup_devices_come_later(const struct cgroup *cg)
 	return !cg_find(cg, CTL_DEVICES) && v2 && hierarchy_joined(v2);
 }
 
-int cgroup_set_devices(struct cgroup *cg, struct error *e)
+int cgroup_finish(struct cgroup *cg, struct error *e)
 {
 	int r = 0;
 
+	hierarchy_mark(cg);
 	if (cgroup_devices_come_later(cg))
 		r = apply_devices(cg, cg->resources, true, e);
 	fd_closep(&cg->clone_fd);
 	cg->clone_fd = -1;
+	cg_place_close();
 	return r;
 }
 
@@ -423,113 +455,6 @@ int cgroup_open_clone_fd(const struct cgroup *cg)
 	const struct hierarchy *h = cg_find_v2(cg);
 
 	return h && hierarchy_joined(h) ? open(h->dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-}
-
-/* EINVAL may mean that the process is too young to be moved: as runc does, ask again. */
-static int write_pid(const char *dir, const char *file, const char *pid)
-{
-	int r = -EINVAL;
-
-	for (int tries = 0; tries < 5 && r == -EINVAL; tries++) {
-		if (tries)
-			cg_sleep_us(30000);
-		r = cg_write(dir, file, pid);
-	}
-	return r;
-}
-
-static int attach_failed(const struct cgroup *cg, struct hierarchy *h, int errnum, struct error *e)
-{
-	struct settings s;
-	struct error ignored;
-
-	if (cg->rootless && is_permission(errnum) &&
-	    apply_settings(cg, cg->resources, true, &s, &ignored) == 0 &&
-	    dispensable(h, settings_needed(&s))) {
-		if (h->state == HIER_MADE && rmdir(h->dir) == 0)
-			hierarchy_remove_parents(h);
-		h->state = HIER_ABSENT;
-		return 0;
-	}
-	err_sys(e, errnum, "move the container into cgroup %s", h->dir);
-	if (is_permission(errnum))
-		return cgroup_hint_delegate(cg, e);
-	if (errnum == EBUSY)
-		return err_hint(e, "it hands controllers to children, so that it can hold no "
-				   "processes itself");
-	return -1;
-}
-
-int cgroup_attach(const struct cgroup *cg, pid_t pid, bool cloned_into, struct error *e)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", (int)pid);
-	for (size_t i = 0; i < cg->n; i++) {
-		struct hierarchy *h = &cg->h[i];
-		int r;
-
-		if (!hierarchy_joined(h) || (h->v2 && cloned_into))
-			continue;
-		r = write_pid(h->dir, "cgroup.procs", text);
-		if (r < 0 && attach_failed(cg, h, -r, e) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-int cgroup_join_open(const struct cgroup *cg, bool cloned_into, struct cgroup_join *ret,
-		     struct error *e)
-{
-	char path[PATH_MAX];
-	struct settings s;
-
-	*ret = (struct cgroup_join){ .cg = cg };
-	if (cloned_into && cg->n == 1)
-		return 0;
-	if (apply_settings(cg, cg->resources, true, &s, e) < 0)
-		return -1;
-	for (size_t i = 0; i < cg->n; i++) {
-		struct hierarchy *h = &cg->h[i];
-		int n, fd;
-
-		if (!hierarchy_joined(h) || (h->v2 && cloned_into))
-			continue;
-		n = snprintf(path, sizeof(path), "%s/%s", h->dir, h->v2 ? "cgroup.procs" : "tasks");
-		fd = n > 0 && (size_t)n < sizeof(path) ? open(path, O_WRONLY | O_CLOEXEC) : -1;
-		if (fd < 0) {
-			if (attach_failed(cg, h, errno, e) == 0)
-				continue;
-			cgroup_join_close(ret);
-			return -1;
-		}
-		ret->optional[ret->n] = cg->rootless && dispensable(h, settings_needed(&s));
-		ret->dirs[ret->n] = h->dir;
-		ret->fds[ret->n++] = fd;
-	}
-	return 0;
-}
-
-int cgroup_join_self(struct cgroup_join *j, struct error *e)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < j->n && r == 0; i++) {
-		if (write(j->fds[i], "0", 1) == 1 || (j->optional[i] && is_permission(errno)))
-			continue;
-		r = err_sys(e, errno, "move the container into cgroup %s", j->dirs[i]);
-		if (is_permission(e->code))
-			cgroup_hint_delegate(j->cg, e);
-	}
-	cgroup_join_close(j);
-	return r;
-}
-
-void cgroup_join_close(struct cgroup_join *j)
-{
-	for (size_t i = 0; i < j->n; i++)
-		close(j->fds[i]);
-	j->n = 0;
 }
 
 int cgroup_set(const struct cgroup *cg, const struct oci_resources *r, struct error *e)

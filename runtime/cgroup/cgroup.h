@@ -48,6 +48,13 @@ void cgroup_set_note(struct cgroup *cg, cgroup_note *f, void *ctx);
  * resources. What was made is removed again on failure. With systemd it waits until the unit is
  * there; on failure cgroup_delete() cleans up. */
 int cgroup_create(struct cgroup *cg, struct error *e);
+/* Where there are v1 hierarchies, making their directories takes longer than all that the first
+ * process has to do. So this only makes, before it is cloned, the one that it is born into (v2's,
+ * if there is one; it also finds what makes no sense among the resources), and cgroup_create() the
+ * rest while it is at work. Where that fails, cgroup_delete() takes the first away, once it is
+ * empty. */
+bool cgroup_comes_later(const struct cgroup *cg);
+int cgroup_create_first(struct cgroup *cg, struct error *e);
 
 /* The systemd driver needs a process that waits while its cgroup is made. cgroup_begin() starts
  * mrun-systemd, which connects while the caller goes on; cgroup_give_pid() names the process, and
@@ -68,14 +75,14 @@ bool cgroup_systemd_available(struct arena *a);
 /* Whether less was made than cgroup_plan() said, for want of a right. */
 bool cgroup_gave_up(const struct cgroup *cg);
 /* A descriptor for clone3's CLONE_INTO_CGROUP (v2 only), -1 when the child must be attached. CG's
- * until cgroup_set_devices(). */
+ * until cgroup_finish(). */
 int cgroup_clone_fd(const struct cgroup *cg);
-/* v2: the rules for devices are a program, which the kernel takes as long for as for all else that
- * a container's cgroup needs (0.2 ms). So cgroup_create() leaves them to this, for when the first
- * process is at work already, and before anything runs that is not ours. Where they do not come
- * later, cgroup_create() has set them. */
+/* The rest, for when the first process is at work already, and before anything runs that is not
+ * ours: the marks by which the directories are known as mrun's, and the rules for devices where
+ * these come later: on v2 they are a program, which the kernel takes as long for as for all else
+ * that a container's cgroup needs (0.2 ms). Elsewhere cgroup_create() has set them. */
+int cgroup_finish(struct cgroup *cg, struct error *e);
 bool cgroup_devices_come_later(const struct cgroup *cg);
-int cgroup_set_devices(struct cgroup *cg, struct error *e);
 /* After clone3 into it failed with EOPNOTSUPP: a cgroup without limits below threads becomes one
  * that a process may enter. */
 int cgroup_make_enterable(struct cgroup *cg, struct error *e);
@@ -87,18 +94,19 @@ int cgroup_attach(const struct cgroup *cg, pid_t pid, bool cloned_into, struct e
 /* Whether the container has a cgroup at all (rootless: there may be none). */
 bool cgroup_exists(const struct cgroup *cg);
 
-/* The cheaper way in, 0.1 ms instead of 4 to 8 on a hybrid host (cgroup.c says why): the parent
- * opens before the clone, the child, while it has a single thread and before it unshares its cgroup
- * namespace, moves itself (this also closes the descriptors there), the parent closes its own.
- * cgroup_join_self() only makes system calls and fills E. With CLONED_INTO the v2 hierarchy is left
- * out, as clone3 has put the child there; where clone3 says EACCES, EPERM, EBUSY or ENOSYS, clone
- * without and join with CLONED_INTO false, which has the better error text. */
+/* The cheaper way in, 0.1 ms instead of 4 to 8 on a hybrid host (join.c says why): the parent
+ * opens, before the clone or (cgroup_comes_later) after it, the child, while it has a single thread
+ * and before it unshares its cgroup namespace, moves itself (this also closes the descriptors
+ * there), the parent closes its own. cgroup_join_self() only makes system calls and fills E. With
+ * CLONED_INTO the v2 hierarchy is left out, as clone3 has put the child there; where clone3 says
+ * EACCES, EPERM, EBUSY or ENOSYS, clone without and join with CLONED_INTO false, which has the
+ * better error text. */
 #define CGROUP_JOIN_MAX 64
+#define CGROUP_JOIN_OPTIONAL 0x80u /* rootless, and no limit needs it */
 struct cgroup_join {
 	const struct cgroup *cg;
 	int fds[CGROUP_JOIN_MAX];
-	const char *dirs[CGROUP_JOIN_MAX];
-	bool optional[CGROUP_JOIN_MAX]; /* rootless, and no limit needs it */
+	uint8_t which[CGROUP_JOIN_MAX]; /* of CG's hierarchies, or'ed with CGROUP_JOIN_OPTIONAL */
 	size_t n;
 };
 int cgroup_join_open(const struct cgroup *cg, bool cloned_into, struct cgroup_join *ret,

@@ -15,6 +15,7 @@
 #include "oci/base/file.h"
 #include "oci/base/str.h"
 #include "runtime/cgroup/devices.h"
+#include "runtime/cgroup/internal.h"
 
 #define LIST_MAX (1u << 20)
 
@@ -210,7 +211,7 @@ char **devices_transition(struct arena *a, const struct device_state *from,
 int devices_apply_v1(struct arena *a, const char *dir, const struct device_rule *rules, size_t n,
 		     struct error *e)
 {
-	_cleanup_fd_ int dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_fd_ int dirfd = cg_open(dir, "", O_PATH | O_DIRECTORY);
 	_cleanup_fd_ int allow = -1, deny = -1;
 	struct device_state from = { 0 }, to = { 0 };
 	char *list, **lines;

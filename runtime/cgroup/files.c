@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,20 +14,85 @@
 #include "oci/base/str.h"
 #include "runtime/cgroup/internal.h"
 
+#ifndef SYS_setxattrat /* Linux 6.13; the same number on every architecture */
+#define SYS_setxattrat 463
+#endif
+
 /* A parent that we had to make carries this, so that whichever container is the last one below it
  * takes it away. Only root may set trusted.*; user.* is v2's (Linux 5.7). */
 static const char *const marks[] = { "trusted.mrun", "user.mrun" };
 
-static int cg_open(const char *dir, const char *file, int flags)
+#define PLACE "/sys/fs/cgroup/"
+
+static int place = -1;
+
+void cg_place_open(void)
+{
+	if (place < 0)
+		place = open(PLACE, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+void cg_place_close(void)
+{
+	fd_closep(&place);
+	place = -1;
+}
+
+/* Where *PATH starts from; it is shortened accordingly. */
+static int start_of(const char **path)
+{
+	if (place < 0 || !str_has_prefix(*path, PLACE))
+		return AT_FDCWD;
+	*path += strlen(PLACE);
+	return place;
+}
+
+int cg_open(const char *dir, const char *file, int flags)
 {
 	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s/%s", dir, file);
+	int n = snprintf(path, sizeof(path), "%s%s%s", dir, *file ? "/" : "", file);
+	const char *p = path;
+	int at;
 
 	if (n < 0 || (size_t)n >= sizeof(path)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	return open(path, flags | O_CLOEXEC);
+	at = start_of(&p);
+	return openat(at, p, flags | O_CLOEXEC);
+}
+
+int cg_access(const char *dir)
+{
+	int at = start_of(&dir);
+
+	return faccessat(at, dir, F_OK, 0);
+}
+
+static int cg_mkdir(const char *dir)
+{
+	int at = start_of(&dir);
+
+	return mkdirat(at, dir, 0755);
+}
+
+/* setxattrat(2), Linux 6.13. */
+static int cg_setxattr(const char *dir, const char *name)
+{
+	const struct {
+		uint64_t value;
+		uint32_t size, flags;
+	} args = { (uint64_t)(uintptr_t) "1", 1, 0 };
+	const char *p = dir;
+	int at = start_of(&p);
+
+	if (at != AT_FDCWD) {
+		long r = syscall(SYS_setxattrat, at, p, 0, name, &args, sizeof(args));
+
+		if (r == 0 || errno != ENOSYS)
+			return (int)r;
+	}
+	return setxattr(dir, name, "1", 1, 0);
 }
 
 void cg_sleep_us(long us)
@@ -90,7 +156,7 @@ bool cg_read_key(const char *dir, const char *file, const char *key, uint64_t *r
 static void set_mark(const char *dir)
 {
 	for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++)
-		if (setxattr(dir, marks[i], "1", 1, 0) == 0)
+		if (cg_setxattr(dir, marks[i]) == 0)
 			return;
 }
 
@@ -148,7 +214,7 @@ static int mkdir_parents(const struct hierarchy *h, struct error *e)
 		if (*p != '/')
 			continue;
 		*p = 0;
-		if (mkdir(path, 0755) == 0) {
+		if (cg_mkdir(path) == 0) {
 			set_mark(path);
 		} else if (errno != EEXIST) {
 			return err_sys(e, errno, "make cgroup %s", path);
@@ -172,7 +238,7 @@ static int note_parents(struct cgroup *cg, struct error *e)
 
 		while (h->state == HIER_PLANNED && !str_eq(up, "/")) {
 			up = layout_parent(cg->arena, up);
-			if (access(hierarchy_dir(cg->arena, h, up), F_OK) == 0 || errno != ENOENT)
+			if (cg_access(hierarchy_dir(cg->arena, h, up)) == 0 || errno != ENOENT)
 				break;
 			h->top = up;
 		}
@@ -183,8 +249,8 @@ static int note_parents(struct cgroup *cg, struct error *e)
 int hierarchy_mkdir(struct cgroup *cg, struct hierarchy *h, struct error *e)
 {
 	for (int tries = 0; tries < 10; tries++) {
-		if (mkdir(h->dir, 0755) == 0) {
-			set_mark(h->dir);
+		if (cg_mkdir(h->dir) == 0) {
+			h->unmarked = true;
 			h->state = HIER_MADE;
 			return 0;
 		}
@@ -199,6 +265,15 @@ int hierarchy_mkdir(struct cgroup *cg, struct hierarchy *h, struct error *e)
 			return -1;
 	}
 	return err_sys(e, ENOENT, "make cgroup %s", h->dir);
+}
+
+void hierarchy_mark(struct cgroup *cg)
+{
+	for (size_t i = 0; i < cg->n; i++) {
+		if (cg->h[i].unmarked)
+			set_mark(cg->h[i].dir);
+		cg->h[i].unmarked = false;
+	}
 }
 
 /* Fails while another container is below it; another error is asked about again. */

@@ -23,8 +23,9 @@ struct hierarchy {
 	const char *dir;   /* mount + path */
 	const char *top; /* the uppermost cgroup above it that was not there; NULL: none is known */
 	enum hierarchy_state state;
-	bool planned; /* cgroup_plan() did not find it out of reach */
-	bool missing; /* found again (cgroup_restore), and not there: to be deleted, not used */
+	bool planned;  /* cgroup_plan() did not find it out of reach */
+	bool unmarked; /* made by us, and hierarchy_mark() was not there yet */
+	bool missing;  /* found again (cgroup_restore), and not there: to be deleted, not used */
 };
 
 enum cgroup_layout {
@@ -40,6 +41,7 @@ struct cgroup {
 	const char *id;
 	enum cgroup_layout layout;
 	bool rootless, disabled;
+	bool late; /* cgroup_create_first() was called */
 	const struct oci_resources *resources;
 	struct systemd *systemd; /* NULL: the file system driver */
 	struct hierarchy *h;
@@ -76,6 +78,8 @@ int v1_create(struct cgroup *cg, struct hierarchy *h, struct error *e);
 int v2_create(struct cgroup *cg, struct hierarchy *h, uint32_t needed, struct error *e);
 /* Makes DIR and missing parents below H's mount; parents that we make are marked. Sets h->state. */
 int hierarchy_mkdir(struct cgroup *cg, struct hierarchy *h, struct error *e);
+/* Marks the container's own directories, too. */
+void hierarchy_mark(struct cgroup *cg);
 /* The directory of the cgroup PATH in H. */
 char *hierarchy_dir(struct arena *a, const struct hierarchy *h, const char *path);
 /* Whether systemd says of that cgroup that it is its processes' to arrange (Delegate=yes). */
@@ -108,6 +112,16 @@ void cg_oom_watch(struct cgroup *cg);
 /* Sets the hint of an error that delegation would solve. Returns -1. */
 int cgroup_hint_delegate(const struct cgroup *cg, struct error *e);
 
+/* While a network namespace is made somewhere, the kernel holds sysfs's lock again and again, and
+ * each path that leads through /sys waits for it. cg_place_open() keeps /sys/fs/cgroup open where
+ * that is a file system of its own kind (v1), and from then on what follows here starts there. */
+void cg_place_open(void);
+void cg_place_close(void);
+/* FILE of the cgroup directory DIR ("": itself); -1 with errno. */
+int cg_open(const char *dir, const char *file, int flags);
+/* Whether DIR is there: 0, or -1 with errno. */
+int cg_access(const char *dir);
+
 /* A file below a cgroup directory, at most LEN - 1 bytes, NUL-terminated, without the last newline.
  * Returns the length or -errno. For what is small and may be missing. */
 ssize_t cg_read(const char *dir, const char *file, char *buf, size_t len);
@@ -118,6 +132,11 @@ bool cg_read_key(const char *dir, const char *file, const char *key, uint64_t *r
 
 /* May children be made below BASE, and processes be moved between BASE's children? */
 bool cg_may_make(struct arena *a, const struct hierarchy *h, const char *base);
+
+/* Whether it says that there is no right to something. */
+bool cg_is_permission(int errnum);
+/* Whether nothing was asked of H that only it can give; NEEDED: settings_needed(). */
+bool cg_dispensable(const struct hierarchy *h, uint32_t needed);
 
 /* Waits; a signal may shorten it. */
 void cg_sleep_us(long us);

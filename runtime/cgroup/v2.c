@@ -170,7 +170,7 @@ int v2_create(struct cgroup *cg, struct hierarchy *h, uint32_t needed, struct er
 	if (needed && check_type(h, needed, e) < 0)
 		return -1;
 	/* Not O_PATH: bpf(2) wants to read it. */
-	cg->clone_fd = open(h->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cg->clone_fd = cg_open(h->dir, "", O_RDONLY | O_DIRECTORY);
 	if (cg->clone_fd < 0)
 		return err_sys(e, errno, "open cgroup %s", h->dir);
 	return 0;

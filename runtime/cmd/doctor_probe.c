@@ -40,7 +40,7 @@ enum doctor_probe_result doctor_probe(struct doctor *d, unsigned long flags,
 				      struct error *e)
 {
 	_cleanup_fd_ int in = -1, out = -1;
-	struct idmap_job job;
+	struct idmap_job job = { .open_fd = 0 };
 	sigset_t block, old;
 	bool mapped;
 	int p[2], status = 0;

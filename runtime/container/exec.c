@@ -222,7 +222,8 @@ static int plan_process(struct exec *x, const struct oci_process *s, struct erro
 	const struct oci_linux *l = x->spec->linux_;
 	struct process_plan *pp = &x->plan.process;
 
-	if (process_plan_make(x->a, s, pp, e) < 0)
+	pp->shim_fd = process_make_shim(e);
+	if (pp->shim_fd < 0 || process_plan_make(x->a, s, pp, e) < 0)
 		return -1;
 	pp->user = x->o->user;
 	pp->group_add = x->o->group_add;

@@ -245,10 +245,12 @@ static int spawn_once(struct launch *l, int cgroup_fd, struct error *e)
 	struct cgroup_join join = { .n = 0 };
 
 	if (l->out->cgroup) {
-		if (cgroup_join_open(l->out->cgroup, cgroup_fd >= 0, &join, e) < 0)
+		join.cg = l->out->cgroup;
+		if (!l->plan.cgroup_late && cgroup_join_open(join.cg, cgroup_fd >= 0, &join, e) < 0)
 			return -1;
 		l->plan.cgroup_join = &join;
 	}
+	l->cloned_into = cgroup_fd >= 0;
 	if ((l->sync < 0 && make_pair(l, e) < 0) ||
 	    (l->plan.joins_len && sync_watch(l->sync, e) < 0))
 		goto out;
@@ -387,17 +389,30 @@ static bool state_can_wait(const struct launch *l)
 
 /* With a user namespace the first process waits for its ids, and where systemd is to move it, for
  * that. */
-static void plan_side_by_side(struct launch *l)
+static int plan_side_by_side(struct launch *l, struct error *e)
 {
 	struct init_plan *p = &l->plan;
 	struct cgroup *cg = l->out->cgroup;
 
 	if (!side_by_side(l, p->spec))
-		return;
+		return 0;
 	p->late_flags |= p->clone_flags & CLONE_NEWNET;
 	p->clone_flags &= ~(uint64_t)CLONE_NEWNET;
 	l->side_by_side = !cg || !cgroup_needs_pid(cg);
 	p->at_once = l->side_by_side && !p->new_userns;
+	p->cgroup_late = p->at_once && cg && cgroup_comes_later(cg);
+	if (l->side_by_side && p->new_userns && !p->idmap.single && self_uid() != 0 &&
+	    pipe2(p->helpers_fd, O_CLOEXEC) < 0)
+		return err_sys(e, errno, "pipe");
+	return 0;
+}
+
+static int make_cgroup(struct launch *l, struct error *e)
+{
+	if (!l->out->cgroup || cgroup_needs_pid(l->out->cgroup))
+		return 0;
+	return l->plan.cgroup_late ? launch_begin_cgroup(l->c, l->out, e)
+				   : launch_make_cgroup(l->c, &l->plan, l->out, e);
 }
 
 static int launch_steps(struct launch *l, struct error *e)
@@ -410,10 +425,8 @@ static int launch_steps(struct launch *l, struct error *e)
 		return -1;
 	if (make_plan(l, e) < 0 || make_fifos(l, e) < 0 || connect_clients(l, e) < 0)
 		return -1;
-	if (l->out->cgroup && !cgroup_needs_pid(l->out->cgroup) &&
-	    launch_make_cgroup(l->c, &l->plan, l->out, e) < 0)
+	if (plan_side_by_side(l, e) < 0 || make_cgroup(l, e) < 0)
 		return -1;
-	plan_side_by_side(l);
 	return spawn(l, e);
 }
 
@@ -445,8 +458,7 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
 	};
 	fd_close_later();
 	/* What the child keeps comes first: the others can be closed in a row. */
-	l.plan.process.shim_fd = process_make_shim(e);
-	if (l.plan.process.shim_fd < 0 || make_pair(&l, e) < 0)
+	if (make_pair(&l, e) < 0)
 		goto not_begun;
 	begin_network(&l, spec);
 	if (!(l.record = record_make(c, spec, o, &ret->cgroup, e)))

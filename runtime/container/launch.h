@@ -29,6 +29,8 @@ int launch(struct cmd_context *c, struct oci_spec *spec, const struct container_
  * (a failing one is a warning). */
 int launch_destroy(struct cmd_context *c, struct container *ct, struct error *e);
 
+/* Of launch(): the part of l->cgroup that comes before the clone (cgroup_create_first). */
+int launch_begin_cgroup(struct cmd_context *c, struct launched *l, struct error *e);
 /* Of launch(): makes the cgroup that l->cgroup plans; with systemd this waits until it has. */
 int launch_make_cgroup(struct cmd_context *c, const struct init_plan *p, struct launched *l,
 		       struct error *e);

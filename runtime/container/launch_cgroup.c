@@ -46,6 +46,14 @@ static int record_parents(void *ctx, struct error *e)
 	return record_update_cgroup(n->c, &n->l->state, n->l->cgroup, e);
 }
 
+int launch_begin_cgroup(struct cmd_context *c, struct launched *l, struct error *e)
+{
+	struct note note = { c, l };
+
+	cgroup_set_note(l->cgroup, record_parents, &note);
+	return cgroup_create_first(l->cgroup, e);
+}
+
 int launch_make_cgroup(struct cmd_context *c, const struct init_plan *p, struct launched *l,
 		       struct error *e)
 {

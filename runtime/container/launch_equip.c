@@ -10,6 +10,7 @@
 #include "runtime/container/log.h"
 #include "runtime/container/record.h"
 #include "runtime/init/attributes.h"
+#include "runtime/init/cgroup_late.h"
 #include "runtime/init/net_device.h"
 #include "runtime/init/process.h"
 #include "runtime/init/sync.h"
@@ -46,6 +47,14 @@ static int set_oom_score(const struct launch *l, struct error *e)
 	return r < 0 ? -1 : 0;
 }
 
+/* From here on only the helpers have it open. */
+static void close_helpers_pipe(struct init_plan *p)
+{
+	for (int i = 0; i < 2 && p->helpers_fd[0]; i++)
+		close(p->helpers_fd[i]);
+	p->helpers_fd[0] = p->helpers_fd[1] = 0;
+}
+
 void launch_close_plan(struct init_plan *p)
 {
 	int *const fds[] = { &p->start_fd, &p->result_fd, &p->console_fd, &p->process.shim_fd,
@@ -55,6 +64,7 @@ void launch_close_plan(struct init_plan *p)
 		fd_closep(fds[i]);
 		*fds[i] = -1;
 	}
+	close_helpers_pipe(p);
 	for (size_t i = 0; i < p->mounts_len; i++) {
 		fd_closep(&p->mounts[i].source_fd);
 		p->mounts[i].source_fd = -1;
@@ -74,6 +84,16 @@ static int record_process(struct launch *l, struct error *e)
 	return state_write_init(&l->out->state, l->out->pid, &l->ignores, e);
 }
 
+/* It needs it last of all. */
+static int make_shim(struct launch *l, struct error *e)
+{
+	int *fd = &l->plan.process.shim_fd;
+
+	if (*fd < 0)
+		*fd = process_make_shim(e);
+	return *fd < 0 ? -1 : 0;
+}
+
 static int give_network(struct launch *l, struct error *e)
 {
 	_cleanup_fd_ int ns = net_thread_finish(l->plan.net, e);
@@ -85,13 +105,14 @@ static int give_network(struct launch *l, struct error *e)
 static int equip_process(struct launch *l, struct error *e)
 {
 	struct init_plan *p = &l->plan;
-	struct idmap_job job = { 0 };
+	struct idmap_job job = { .open_fd = p->helpers_fd[1] };
 	int r = 0;
 
 	if (p->new_userns && self_uid() == 0)
 		give_pipes_to_container(p);
 	if (p->new_userns && idmap_start(l->a, l->out->pid, &p->idmap, &job, e) < 0)
 		return -1;
+	close_helpers_pipe(p);
 	/* newuidmap and newgidmap work meanwhile. */
 	if ((!p->at_once && process_limits(&p->process, l->out->pid, e) < 0) ||
 	    set_oom_score(l, e) < 0 || (!l->state_late && record_process(l, e) < 0))
@@ -102,6 +123,20 @@ static int equip_process(struct launch *l, struct error *e)
 		if (idmap_finish(&job, r < 0 ? &second : e) < 0)
 			r = -1;
 	}
+	return r;
+}
+
+/* While it makes its first mounts. */
+static int give_cgroups(struct launch *l, struct error *e)
+{
+	struct cgroup_join join;
+	int r;
+
+	if (launch_make_cgroup(l->c, &l->plan, l->out, e) < 0 ||
+	    cgroup_join_open(l->out->cgroup, l->cloned_into, &join, e) < 0)
+		return -1;
+	r = cgroup_late_send(l->sync, &join, e);
+	cgroup_join_close(&join);
 	return r;
 }
 
@@ -137,15 +172,18 @@ int launch_equip(struct launch *l, struct error *e)
 		fd_close_now();
 	if (equip_outside(l, e) < 0 ||
 	    (!p->at_once && sync_send(l->sync, SYNC_MAPPED, -1, e) < 0) ||
-	    (p->net && give_network(l, e) < 0))
+	    (p->cgroup_late ? give_cgroups(l, e) : make_shim(l, e)) < 0 ||
+	    (p->net && give_network(l, e) < 0) || make_shim(l, e) < 0)
 		return -1;
 	/* While the child works. */
 	if (l->state_late && (launch_begin_state(l, e) < 0 || record_process(l, e) < 0))
 		return -1;
-	if (out->cgroup && cgroup_set_devices(out->cgroup, e) < 0)
+	if (out->cgroup && cgroup_finish(out->cgroup, e) < 0)
 		return -1;
 	fd_close_now();
-	if (sync_send(l->sync, l->ignores ? SYNC_IGNORING : SYNC_READY, -1, e) < 0)
+	if (sync_send(l->sync, l->ignores ? SYNC_IGNORING : SYNC_READY, p->process.shim_fd, e) < 0)
 		return -1;
+	fd_closep(&p->process.shim_fd);
+	p->process.shim_fd = -1;
 	return l->o->bundle ? 0 : record_write_config(l->a, &out->state, p->spec, e);
 }

@@ -17,6 +17,7 @@ struct launch {
 	bool state_late;   /* the state directory is made while the first process is at work */
 	bool side_by_side; /* it works while we do, nobody outside has to do with it */
 	bool ignores;	   /* the caller had signals ignored */
+	bool cloned_into;  /* the first process was born into its v2 cgroup */
 	int sync;	   /* our end */
 	int notify;	   /* the filter's, which waits for the pid; -1 */
 	int pidfd_socket;  /* --pidfd-socket, connected; -1: none */

@@ -277,7 +277,7 @@ static int hand_over(struct arena *a, pid_t pid, int go, int request_fd, const c
 	size_t len = strlen(request);
 
 	if (m) {
-		struct idmap_job job;
+		struct idmap_job job = { .open_fd = 0 };
 
 		if (idmap_start(a, pid, m, &job, e) < 0 || idmap_finish(&job, e) < 0)
 			return -1;

@@ -325,8 +325,8 @@ int idmap_start(struct arena *a, pid_t pid, const struct idmap *m, struct idmap_
 	bool own_gid = m->gids_len == 1 && m->gids[0].size == 1 && m->gids[0].host_id == self_gid();
 	int r;
 
-	*job = (struct idmap_job){ .uids = { .name = "newuidmap" },
-				   .gids = { .name = "newgidmap" } };
+	job->uids = (struct idmap_helper){ .name = "newuidmap", .open_fd = job->open_fd };
+	job->gids = (struct idmap_helper){ .name = "newgidmap", .open_fd = job->open_fd };
 	r = write_proc(pid, "uid_map", map_text(a, m->uids, m->uids_len));
 	if (r == 0) {
 		if (own_gid && self_uid() != 0) {

@@ -39,6 +39,7 @@ void idmap_single(struct arena *a, uid_t uid, gid_t gid, struct idmap *ret);
  * helpers. Between the two the caller may do other work. */
 struct idmap_job {
 	struct idmap_helper uids, gids;
+	int open_fd; /* the caller's to set: newuidmap and newgidmap have it open; 0: none */
 };
 int idmap_start(struct arena *a, pid_t pid, const struct idmap *m, struct idmap_job *job,
 		struct error *e);

@@ -1,7 +1,7 @@
 /* See idmap_helper.h. posix_spawn(3) waits until the program is executed and resets 64 signals one
  * by one; two helpers after each other were the longest part of a start with subordinate ids. So
  * here the child is a vfork(2) that nobody waits for: it has our memory, on a stack of its own, and
- * makes four system calls by their numbers. */
+ * makes a few system calls by their numbers. */
 #include "runtime/init/idmap_helper.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include "runtime/init/host_program.h"
 #include "runtime/shim/syscall.h"
 
-enum { STACK_SIZE = 4096 };
+enum { STACK_SIZE = 4096, KEPT_FD = 3 };
 
 /* No environment: an LD_PRELOAD of the caller's is none of its business. A setuid program gets
  * nothing that our caller left open. */
@@ -27,7 +27,9 @@ NOT_INSTRUMENTED static int execute(void *arg)
 
 	SYS(dup3, h->child_out, STDOUT_FILENO, 0, 0);
 	SYS(dup3, h->child_out, STDERR_FILENO, 0, 0);
-	SYS(close_range, 3, ~0u, 0, 0);
+	if (h->open_fd)
+		SYS(dup3, h->open_fd, KEPT_FD, 0, 0);
+	SYS(close_range, h->open_fd ? KEPT_FD + 1 : KEPT_FD, ~0u, 0, 0);
 	h->exec_errno = (int)-SYS(execve, h->path, h->argv, no_environment, 0);
 	return 127;
 }

@@ -12,6 +12,7 @@ struct idmap_helper {
 	const char *name; /* newuidmap or newgidmap: the caller's to set */
 	const char *path;
 	char *const *argv;
+	int open_fd;	    /* the caller's to set: it has that open until it ends; 0: none */
 	pid_t pid;	    /* 0: not started, or done with */
 	int out, child_out; /* the two ends of a pipe for what it says */
 	volatile int

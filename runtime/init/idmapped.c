@@ -45,7 +45,7 @@ static const char *filesystem_name(int fd)
 static int userns_open(struct arena *a, const struct idmap *m, struct error *e)
 {
 	struct clone_args args = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD };
-	struct idmap_job job;
+	struct idmap_job job = { .open_fd = 0 };
 	char path[64];
 	pid_t pid;
 	int fd = -1, p[2];

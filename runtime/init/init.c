@@ -22,6 +22,7 @@
 #include "oci/base/path.h"
 #include "oci/base/self.h"
 #include "oci/base/str.h"
+#include "runtime/init/cgroup_late.h"
 #include "runtime/init/hooks.h"
 #include "runtime/init/mounts.h"
 #include "runtime/init/process.h"
@@ -153,10 +154,14 @@ int init_wait_until_ready(struct init_plan *p, struct error *e)
 
 	if (p->ready)
 		return 0;
-	if (init_enter_network(p, e) < 0 || sync_receive(p->sync_fd, &packet, e) < 0)
+	if (p->mapped_unheard && sync_expect(p->sync_fd, SYNC_MAPPED, e) < 0)
 		return -1;
-	if (packet.tag != SYNC_READY && packet.tag != SYNC_IGNORING)
+	p->mapped_unheard = false;
+	if (init_enter_outside(p, e) < 0 || sync_receive(p->sync_fd, &packet, e) < 0)
+		return -1;
+	if ((packet.tag != SYNC_READY && packet.tag != SYNC_IGNORING) || packet.fd < 0)
 		return sync_unexpected(&packet, e);
+	p->process.shim_fd = packet.fd;
 	p->ready = true;
 	process_reset_signals(packet.tag == SYNC_IGNORING);
 	/* Else the parent did so; a low one would have been in the way until here. */
@@ -182,9 +187,9 @@ static int run_container_hooks(const struct init_plan *p, int rootfd, struct err
 }
 
 /* net.* are the network namespace's. */
-static int enter_network(struct init_plan *p, struct error *e)
+static int enter_outside(struct init_plan *p, struct error *e)
 {
-	int r = init_enter_network(p, e) < 0 ? -1 : sysctl_apply(p->spec, p->host_proc, e);
+	int r = init_enter_outside(p, e) < 0 ? -1 : sysctl_apply(p->spec, p->host_proc, e);
 
 	fd_closep(&p->host_proc);
 	p->host_proc = -1;
@@ -221,9 +226,9 @@ static int set_up_root(struct init_plan *p, struct error *e)
 	if (rootfd < 0)
 		return -1;
 	hide();
-	first = p->net ? mounts_before_network(p) : p->mounts_len;
+	first = p->net || p->cgroup_late ? mounts_before_outside(p) : p->mounts_len;
 	if (mounts_apply(p, rootfd, 0, first, &dev, e) < 0 || devices_make(p, rootfd, dev, e) < 0 ||
-	    mounts_files(p, rootfd, e) < 0 || enter_network(p, e) < 0 ||
+	    mounts_files(p, rootfd, e) < 0 || enter_outside(p, e) < 0 ||
 	    mounts_apply(p, rootfd, first, p->mounts_len, NULL, e) < 0)
 		return -1;
 	if (p->terminal && make_terminal(p, rootfd, e) < 0)
@@ -316,22 +321,46 @@ static int begin_network(struct init_plan *p, struct error *e)
 					 : net_loopback_up(e);
 }
 
-int init_enter_network(struct init_plan *p, struct error *e)
+static int enter_namespace(struct init_plan *p, struct error *e)
 {
-	_cleanup_fd_ int ns = -1;
+	_cleanup_fd_ int ns = p->net_ours ? net_thread_finish(p->net, e) : receive_network(p, e);
 
-	if (!p->net)
-		return 0;
-	ns = p->net_ours ? net_thread_finish(p->net, e) : receive_network(p, e);
 	p->net = NULL;
 	if (ns >= 0 && setns(ns, CLONE_NEWNET) < 0)
 		return err_sys(e, errno, "enter the container's network namespace");
 	return ns < 0 ? -1 : 0;
 }
 
+int init_enter_outside(struct init_plan *p, struct error *e)
+{
+	if (p->cgroup_late && cgroup_late_enter(p, e) < 0)
+		return -1;
+	return p->net ? enter_namespace(p, e) : 0;
+}
+
+/* Until the ids are mapped. Where the helpers' end is seen, what they have done is looked at: ids
+ * that are not mapped are all the same one (user_namespaces(7)). */
+static int wait_until_mapped(struct init_plan *p, struct error *e)
+{
+	uid_t uid = getuid();
+	gid_t gid = getgid();
+	ssize_t n;
+	char c;
+
+	if (p->helpers_fd[0]) {
+		close(p->helpers_fd[1]);
+		do
+			n = read(p->helpers_fd[0], &c, 1);
+		while (n < 0 && errno == EINTR);
+		close(p->helpers_fd[0]);
+		p->mapped_unheard = n == 0 && getuid() != uid && getgid() != gid;
+	}
+	return p->mapped_unheard ? 0 : sync_expect(p->sync_fd, SYNC_MAPPED, e);
+}
+
 static int prepare(struct init_plan *p, struct error *e)
 {
-	int late = (int)(p->late_flags & (CLONE_NEWCGROUP | CLONE_NEWIPC));
+	int late = (int)(p->late_flags & (CLONE_NEWIPC | (p->cgroup_late ? 0 : CLONE_NEWCGROUP)));
 
 	if (!p->options->bundle && !p->options->interactive && !p->terminal) {
 		if (close_stdin(e) < 0)
@@ -340,11 +369,11 @@ static int prepare(struct init_plan *p, struct error *e)
 	}
 	if (p->stdio_null && devices_null_stdio(p->stdio_null, &p->null_tree, e) < 0)
 		return -1;
-	if (p->cgroup_join && cgroup_join_self(p->cgroup_join, e) < 0)
+	if (p->cgroup_join && !p->cgroup_late && cgroup_join_self(p->cgroup_join, e) < 0)
 		return -1;
 	if (!p->net && (p->late_flags & CLONE_NEWNET) && begin_network(p, e) < 0)
 		return -1;
-	if (!p->at_once && sync_expect(p->sync_fd, SYNC_MAPPED, e) < 0)
+	if (!p->at_once && wait_until_mapped(p, e) < 0)
 		return -1;
 	/* Between the two: what leads there may be the caller's alone, and it itself is the mapped
 	 * root's, over which only the mapping gives us rights. */
@@ -372,7 +401,7 @@ static int prepare(struct init_plan *p, struct error *e)
 	if (late && unshare(late) < 0)
 		return err_sys(e, errno, "make a cgroup or ipc namespace");
 	if ((p->late_flags & CLONE_NEWTIME) &&
-	    (init_enter_network(p, e) < 0 || enter_time_namespace(p, p->host_proc, e) < 0))
+	    (init_enter_outside(p, e) < 0 || enter_time_namespace(p, p->host_proc, e) < 0))
 		return -1; /* the kernel wants a single thread for that */
 	if (setsid() < 0 && errno != EPERM)
 		return err_sys(e, errno, "setsid");
@@ -431,7 +460,7 @@ static int run(struct init_plan *p, struct error *e)
 			return -1;
 	} else {
 		hide();
-		if (enter_network(p, e) < 0)
+		if (enter_outside(p, e) < 0)
 			return -1;
 		if (p->rootfs && chroot(p->rootfs) < 0)
 			return err_sys(e, errno, "chroot to %s", p->rootfs);

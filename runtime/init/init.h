@@ -18,9 +18,10 @@ int namespaces_explain(uint64_t flags, int err, struct error *e);
  * the container and set up its cgroup; after the first time nothing. -1 with E. */
 int init_wait_until_ready(struct init_plan *p, struct error *e);
 
-/* In the first process: enters the network namespace that a thread has made; after the first time,
- * and where there is no such namespace, nothing. -1 with E. */
-int init_enter_network(struct init_plan *p, struct error *e);
+/* In the first process: enters what is made while it is at work, the network namespace that a
+ * thread makes and v1's cgroups; after the first time, and where there is neither, nothing. -1 with
+ * E. */
+int init_enter_outside(struct init_plan *p, struct error *e);
 
 /* What the first process does; never returns. */
 _Noreturn void init_main(struct init_plan *p);

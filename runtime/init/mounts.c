@@ -314,15 +314,17 @@ int mounts_readonly(const struct init_plan *p, struct error *e)
 	return 0;
 }
 
-/* Whether a mount is the same in whatever network namespace it is made: sysfs is not. */
-static bool any_network(const struct mount_plan *m)
+/* Whether a mount is the same in whatever network namespace it is made, and before the process is
+ * in its cgroups: sysfs and, with v1's, those of cgroups are not. */
+static bool at_any_time(const struct init_plan *p, const struct mount_plan *m)
 {
-	static const char *const types[] = { "proc",   "tmpfs",	 "devpts",
-					     "mqueue", "cgroup", "cgroup2" };
+	static const char *const types[] = { "proc", "tmpfs", "devpts", "mqueue" };
 
 	for (size_t i = 0; m->fstype && i < sizeof(types) / sizeof(*types); i++)
 		if (str_eq(m->fstype, types[i]))
 			return true;
+	if (m->fstype && (str_eq(m->fstype, "cgroup") || str_eq(m->fstype, "cgroup2")))
+		return !p->cgroup_late;
 	return !m->fstype || !*m->fstype;
 }
 
@@ -331,11 +333,11 @@ static bool is_below(const char *path, const char *dir)
 	return str_has_prefix(path, dir) && path[strlen(dir)] == '/';
 }
 
-size_t mounts_before_network(const struct init_plan *p)
+size_t mounts_before_outside(const struct init_plan *p)
 {
 	size_t first = 0;
 
-	while (first < p->mounts_len && any_network(&p->mounts[first]))
+	while (first < p->mounts_len && at_any_time(p, &p->mounts[first]))
 		first++;
 	for (size_t i = first + 1; i < p->mounts_len; i++)
 		if (!is_below(p->mounts[i].dest, p->mounts[first].dest))
@@ -352,7 +354,7 @@ int mounts_apply(struct init_plan *p, int rootfd, size_t first, size_t end, int 
 		struct mount_plan *m = &p->mounts[i];
 		int r;
 
-		if (!any_network(m) && init_enter_network(p, e) < 0)
+		if (!at_any_time(p, m) && init_enter_outside(p, e) < 0)
 			return -1;
 		r = mount_in_fresh(m, &fresh, rootfd, e);
 		if (r < 0)

@@ -11,10 +11,10 @@ int rootfs_enter(const struct init_plan *p, int rootfd, struct error *e);
 /* The propagation that linux.rootfsPropagation asks of the container's root. */
 int rootfs_propagation(const struct init_plan *p, struct error *e);
 
-/* How many of p->mounts can be made before the network namespace is entered, and devices and files
- * with them: sysfs is its own, and what follows it has to lie below it; else it is entered on the
- * way. */
-size_t mounts_before_network(const struct init_plan *p);
+/* How many of p->mounts can be made before init_enter_outside(), and devices and files with them:
+ * sysfs is the network namespace's, and what follows it has to lie below it; else that is called on
+ * the way. */
+size_t mounts_before_outside(const struct init_plan *p);
 /* Those of p->mounts from FIRST to before END, in order; *ret_dev (or NULL): what devices_make()
  * takes. A tmpfs is writable until mounts_readonly: devices, copies and later
  * mounts' targets are made in it (a read-only /dev, say). */

@@ -134,11 +134,7 @@ int process_plan_make(struct arena *a, const struct oci_process *s, struct proce
 	}
 	/* Without the object it has none at all, as with runc, and never the caller's own. */
 	plan_capabilities(a, s->capabilities ? s->capabilities : &none, p);
-	if (plan_rlimits(a, s, p, e) < 0)
-		return -1;
-	if (p->shim_fd < 0)
-		p->shim_fd = process_make_shim(e);
-	return p->shim_fd < 0 ? -1 : 0;
+	return plan_rlimits(a, s, p, e);
 }
 
 /* Whether the parent must open the mount's source: for an id-mapped mount, and where the child

@@ -114,6 +114,7 @@ struct init_plan {
 	size_t mounts_len;
 	struct cgroup_mount_info *cgroups; /* for a mount of type cgroup; NULL: none */
 	struct cgroup_join *cgroup_join;   /* the child moves itself; NULL: no cgroup */
+	bool cgroup_late; /* when it is told where (cgroup_late.h), instead of first of all */
 	struct process_plan process;
 	bool terminal;
 	unsigned short rows, cols;
@@ -127,8 +128,12 @@ struct init_plan {
 	bool hooks_runtime;	 /* the parent has prestart or createRuntime hooks to run */
 	bool pdeathsig;		 /* die with the parent also after execve */
 	bool at_once;		 /* the child needs not wait for SYNC_MAPPED before it begins */
-	bool ready;		 /* in the child: SYNC_READY was heard */
-	int host_proc; /* in the child: the host's /proc, -1: not needed, or not any more */
+	/* A pipe whose other end newuidmap and newgidmap have open: the child sees itself that they
+	 * have ended, while the parent is still on its way to say so. [0] 0: there is none. */
+	int helpers_fd[2];
+	bool mapped_unheard; /* in the child: SYNC_MAPPED is still to come */
+	bool ready;	     /* in the child: SYNC_READY was heard */
+	int host_proc;	     /* in the child: the host's /proc, -1: not needed, or not any more */
 	struct net_thread *net; /* makes the network namespace; NULL: the clone does, or it has … */
 	bool net_ours;		/* … and it was begun by the child itself, not the parent */
 	/* The state JSON (runtime.md, State) for the hooks that the child runs, in STATUS, with the
@@ -159,7 +164,7 @@ void capabilities_parse(struct arena *a, char *const *names, uint64_t *ret, cons
 			struct strlist *warnings);
 /* A line for each of the ambient capabilities BITS, which could not be raised. */
 void capabilities_not_raised(struct arena *a, uint64_t bits, struct strlist *warnings);
-/* P->shim_fd: made here unless it is there already. */
+/* All of it but P->shim_fd. */
 int process_plan_make(struct arena *a, const struct oci_process *spec, struct process_plan *p,
 		      struct error *e);
 

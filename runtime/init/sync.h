@@ -10,10 +10,12 @@
 #include "runtime/shim/shim.h"
 
 enum sync_tag {
-	SYNC_MAPPED = 'm', /* parent: ids are mapped, what is outside is there */
-	SYNC_READY = 'd',  /* parent: the container is recorded, its cgroup has its device rules */
+	SYNC_MAPPED = 'm',   /* parent: ids are mapped, what is outside is there */
+	SYNC_READY = 'd',    /* parent: the container is recorded, its cgroup has its device rules;
+			      * here    is the shim (one descriptor) */
 	SYNC_IGNORING = 'i', /* the same, and the caller had some signals ignored */
 	SYNC_NETWORK = 'w',  /* parent: here is the network namespace (one descriptor) */
+	SYNC_TASKS = 'k',    /* parent: here are the cgroups to move into (cgroup_late.h) */
 	SYNC_HOOKS = 'h',    /* child: namespaces and mounts are there, run the runtime's hooks */
 	SYNC_FUSE = 'f',     /* child: start fuse-overlayfs in my namespaces */
 	SYNC_GO = 'g',	     /* parent: go on */
@@ -30,7 +32,7 @@ enum sync_tag {
 
 struct sync_packet {
 	enum sync_tag tag;
-	int fd;		  /* SYNC_TERMINAL, SYNC_NOTIFY, SYNC_NETWORK: the descriptor, else -1 */
+	int fd; /* SYNC_TERMINAL, SYNC_NOTIFY, SYNC_NETWORK, SYNC_READY: the descriptor, else -1 */
 	pid_t pid;	  /* SYNC_PID */
 	uint64_t ambient; /* SYNC_AMBIENT: bits */
 	struct error error;

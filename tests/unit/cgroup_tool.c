@@ -174,7 +174,7 @@ static int run(int argc, char **argv)
 	if (!cg)
 		fail();
 	save(state, cg);
-	if (cgroup_create(cg, &error) < 0 || cgroup_set_devices(cg, &error) < 0)
+	if (cgroup_create(cg, &error) < 0 || cgroup_finish(cg, &error) < 0)
 		fail();
 	save(state, cg);
 	if (optind == argc)
