@@ -349,7 +349,7 @@ static int mark_chain(struct extractor *x, struct dir *d, struct error *e)
 
 int touched_mark(struct extractor *x, struct dir *d, const char *name, struct error *e)
 {
-	if (x->o.form != EXTRACT_APPLY)
+	if (x->o.form != EXTRACT_APPLY || x->o.bottom)
 		return 0;
 	if (!d->marked && mark_chain(x, d, e) < 0)
 		return -1;
@@ -359,6 +359,9 @@ int touched_mark(struct extractor *x, struct dir *d, const char *name, struct er
 
 bool touched_has(struct extractor *x, ino_t dir, const char *name, const struct stat *st)
 {
+	/* Nothing else can have made it. */
+	if (x->o.bottom)
+		return true;
 	return has_key(&x->touched, make_key(dir, name)) ||
 	       (S_ISDIR(st->st_mode) && has_key(&x->touched, make_key(st->st_ino, "")));
 }

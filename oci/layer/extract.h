@@ -25,7 +25,7 @@ enum extract_form {
 struct extract_options {
 	int root_fd;
 	enum extract_form form;
-	bool bottom; /* EXTRACT_LAYER: nothing lies below, so nothing can depend on it */
+	bool bottom; /* nothing lies below, so nothing can depend on it, and the root is empty */
 	bool userns; /* not the host's root: devices are left out, trusted.* is dropped */
 	bool single; /* only one id is mapped: owners are not applied */
 	uint64_t max_bytes, max_entries;

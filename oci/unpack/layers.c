@@ -252,6 +252,7 @@ int mode_flat(struct arena *a, const struct request *q, struct error *e)
 		struct worker_job job = { .request = q,
 					  .layer = &q->layers[i],
 					  .form = EXTRACT_APPLY,
+					  .bottom = i == 0,
 					  .tree = q->name,
 					  .max_bytes = bytes_left(&s) };
 		struct task *t = &s.tasks[i];
