@@ -167,6 +167,115 @@ docker_archive() { # JQ
 	refused 'layers\[0\]: unknown layer type .*encrypted' "$MRUN" load oci:m
 }
 
+# A layout of two layers, whose blobs are large enough to be digested while they are inflated.
+large_layout() { # DIR [OPTION…]
+	local dir=$1 i
+	shift
+	mkdir -p large
+	for i in 1 2; do
+		[ -f "large/$i.tar" ] || {
+			head -c 1500000 /dev/urandom >"large/file$i"
+			tar -C large -cf "large/$i.tar" --owner=0 --group=0 "file$i"
+		}
+	done
+	"$ROOT/scripts/make-image" --base none --no-hello --layer large/1.tar --layer large/2.tar --name large:1 \
+		--cmd '["/bin/true"]' --format oci "$@" --output large.tar 2>/dev/null
+	rm -rf "$dir" && mkdir "$dir" && tar -C "$dir" -xf large.tar
+}
+layer_of() { # DIR N -> path
+	blob "$1" "$(jq -r ".layers[$2].digest" "$(manifest_of "$1")")"
+}
+nothing_unpacked() {
+	[ ! -e out ] && [ -z "$(find "$XDG_CACHE_HOME" -name 'diff-*' -o -name 'chain-*' -o -name 'tmp-*')" ]
+}
+
+@test "a wrong digest of a large blob, which is found out while it is inflated" {
+	local compress layer at file right
+	for compress in gzip zstd none; do
+		large_layout l --compress $compress
+		for layer in 0 1; do
+			file=$(layer_of l $layer)
+			cp "$file" right
+			# 4: gzip's time, whatever it says the content is the same. 700000: damages that, too.
+			for at in 4 700000; do
+				printf '\377\376\375\374' | dd of="$file" bs=1 seek=$at conv=notrunc status=none
+				refused "layer $((layer + 1)) of 2: blob sha256:.*: wrong digest, its content has sha256:" "$MRUN" load oci:l
+				refused 'load image from oci:l: (layer . of 2: )?blob sha256:.*: wrong digest' "$MRUN" unpack oci:l out
+				nothing_unpacked
+				refused 'load image from oci:l: (layer . of 2: )?blob sha256:.*: wrong digest' "$MRUN" --network none oci:l
+				nothing_unpacked
+				cp right "$file"
+			done
+		done
+		truncate -s -1 "$file"
+		refused 'has [0-9]+ bytes, its descriptor says' "$MRUN" unpack oci:l out
+		cp right "$file"
+		# It is looked at also when the cache has the layers already, and the store has not.
+		run -127 "$MRUN" --network none oci:l /no-such-program
+		"$MRUN" fsck
+		"$MRUN" rmi -q large:1 >/dev/null 2>&1 || "$MRUN" rmi large:1
+		"$MRUN" prune -f >/dev/null
+		printf x | dd of="$file" bs=1 seek=4 conv=notrunc status=none
+		run -125 "$MRUN" --network none oci:l /no-such-program
+		[[ $output == *'wrong digest'* ]]
+		"$MRUN" prune -af >/dev/null
+		store_is_empty
+	done
+}
+
+@test "blobs about as large as those that are digested by a thread" {
+	local size n=1048576 more file
+	mkdir part
+	for more in -512 0 512 262144; do
+		head -c $((n + more - 1536)) /dev/urandom >part/file
+		tar -b 1 -C part -cf part.tar --owner=0 --group=0 file
+		size=$(stat -c %s part.tar)
+		[ "$size" -eq $((n + more)) ]
+		"$ROOT/scripts/make-image" --base none --no-hello --layer part.tar --name part:1 --cmd '["/bin/true"]' \
+			--format oci --output part.oci 2>/dev/null
+		rm -rf l out && mkdir l && tar -C l -xf part.oci
+		"$MRUN" unpack oci:l out
+		cmp part/file out/rootfs/file
+		"$MRUN" fsck
+		"$MRUN" prune -af >/dev/null
+		file=$(layer_of l 0)
+		printf x | dd of="$file" bs=1 seek=$((size - 1)) conv=notrunc status=none
+		rm -r out
+		refused 'blob sha256:.*: wrong digest' "$MRUN" unpack oci:l out
+		refused 'blob sha256:.*: wrong digest' "$MRUN" load oci:l
+	done
+}
+
+@test "a layout that is written to while it is read" {
+	local file writer i good=0 bad=0
+	large_layout l --compress gzip
+	file=$(layer_of l 1)
+	# Another time of gzip's, and back: one byte, by which nothing but the blob's digest is another.
+	dd if="$file" bs=1 skip=4 count=1 of=byte status=none
+	while [ ! -e stop ]; do
+		printf x | dd of="$file" bs=1 seek=4 conv=notrunc status=none
+		dd if=byte of="$file" bs=1 seek=4 conv=notrunc status=none
+	done 3>&- &
+	writer=$!
+	for ((i = 0; i < 20; i++)); do
+		if "$MRUN" unpack oci:l out 2>err; then
+			good=$((good + 1))
+			cmp large/file2 out/rootfs/file2
+			"$MRUN" fsck
+		else
+			bad=$((bad + 1))
+			grep -q 'wrong digest' err
+			[ ! -e out ]
+		fi
+		"$MRUN" prune -af >/dev/null
+		rm -rf out
+	done
+	touch stop
+	wait "$writer"
+	echo "$good good, $bad bad"
+	store_is_empty
+}
+
 @test "manifests that are something else" {
 	small_layout l
 	change_image l . '.manifests = []'

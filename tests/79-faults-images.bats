@@ -48,6 +48,13 @@ make_image() { # DIR
 	"$ROOT/scripts/make-image" --base none --no-hello --layer "$d/1.tar" --layer "$d/2.tar" \
 		--compress gzip --name small:1 --cmd '["/bin/probe"]' --env 'PROBE=exit 0' --output "$1/image.tar" 2>/dev/null
 	gzip -n <"$d/1.tar" >"$1/root.tar"
+	# The same with a layer that a thread digests (runtime/image/digest_thread.c), as a layout.
+	head -c 1200000 /dev/urandom >"$d/2/data/large"
+	tar -C "$d/2" -cf "$d/2.tar" --sort=name --mtime=@1704067200 --owner=0 --group=0 .
+	"$ROOT/scripts/make-image" --base none --no-hello --layer "$d/1.tar" --layer "$d/2.tar" --compress gzip --format oci \
+		--name large:1 --cmd '["/bin/probe"]' --env 'PROBE=exit 0' --output "$d/layout.tar" 2>/dev/null
+	mkdir "$1/layout"
+	tar -C "$1/layout" -xf "$d/layout.tar"
 }
 
 # Sweeps as WHO in a home of its own, H; the rest are sweep's arguments, MRUN in steps being mrun
@@ -89,6 +96,7 @@ home_of() {
 	mkdir "$H"
 	mkdir -m 700 "$H/run" "$H/data" "$H/cache"
 	install -m 644 -t "$H" "$BATS_FILE_TMPDIR/image.tar" "$BATS_FILE_TMPDIR/root.tar"
+	cp -r "$BATS_FILE_TMPDIR/layout" "$H"
 	case $WHO in
 	user) chown -R "$TEST_USER:" "$H" ;;
 	plain) chown -R "$TEST_USER2:" "$H" ;;
@@ -154,6 +162,19 @@ cold_killed() {
 
 @test "a run from an empty cache: one system call fails" { everybody cold_fails; }
 @test "a run from an empty cache: killed at a system call" { everybody cold_killed; }
+
+LAYOUT='MRUN --network none --name NAME oci:HOME/layout'
+layout_fails() {
+	sweep 1.2 'run from a layout' --errnos $ERRNOS --codes $CODES --wipe "$H/cache" --wipe "$H/data" "trace $LAYOUT" \
+		'after MRUN fsck'
+}
+layout_killed() {
+	sweep 1.2 'run from a layout, killed' --kill --codes $CODES --wipe "$H/cache" --wipe "$H/data" "trace $LAYOUT" \
+		'after @settle' 'after MRUN list -q' 'after MRUN delete --force NAME' "after $LAYOUT" 'after MRUN prune' 'after MRUN fsck'
+}
+
+@test "a first run from a layout: one system call fails" { everybody layout_fails; }
+@test "a first run from a layout: killed at a system call" { everybody layout_killed; }
 
 warm_fails() {
 	sweep 0.8 'run, warm' --errnos $ERRNOS --codes $CODES "$LOADED" "once $RUN" "trace $RUN"

@@ -31,18 +31,26 @@ int digest_check(const char *s, const char *what, struct error *e)
 		       what, s);
 }
 
-static char *hex_of(struct arena *a, struct sha256_ctx *ctx)
+void digest_write(const uint8_t sum[DIGEST_SIZE], char out[DIGEST_LEN + 1])
 {
 	static const char digits[] = "0123456789abcdef";
-	uint8_t raw[SHA256_DIGEST_SIZE];
-	char *s = arena_alloc(a, DIGEST_LEN + 1), *p = s + sizeof(DIGEST_PREFIX) - 1;
+	char *p = out + sizeof(DIGEST_PREFIX) - 1;
 
-	sha256_digest(ctx, sizeof(raw), raw);
-	memcpy(s, DIGEST_PREFIX, sizeof(DIGEST_PREFIX) - 1);
-	for (size_t i = 0; i < sizeof(raw); i++) {
-		*p++ = digits[raw[i] >> 4];
-		*p++ = digits[raw[i] & 15];
+	memcpy(out, DIGEST_PREFIX, sizeof(DIGEST_PREFIX) - 1);
+	for (size_t i = 0; i < DIGEST_SIZE; i++) {
+		*p++ = digits[sum[i] >> 4];
+		*p++ = digits[sum[i] & 15];
 	}
+	*p = 0;
+}
+
+static char *hex_of(struct arena *a, struct sha256_ctx *ctx)
+{
+	uint8_t sum[SHA256_DIGEST_SIZE];
+	char *s = arena_alloc(a, DIGEST_LEN + 1);
+
+	sha256_digest(ctx, sizeof(sum), sum);
+	digest_write(sum, s);
 	return s;
 }
 

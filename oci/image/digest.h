@@ -11,6 +11,7 @@
 #include "oci/base/error.h"
 
 #define DIGEST_PREFIX "sha256:"
+#define DIGEST_SIZE 32 /* of the sum itself */
 #define DIGEST_HEX_LEN 64
 #define DIGEST_LEN (sizeof(DIGEST_PREFIX) - 1 + DIGEST_HEX_LEN)
 
@@ -24,6 +25,8 @@ static inline const char *digest_hex(const char *digest)
 	return digest + sizeof(DIGEST_PREFIX) - 1;
 }
 
+/* A SHA-256 sum as a digest. */
+void digest_write(const uint8_t sum[DIGEST_SIZE], char out[DIGEST_LEN + 1]);
 /* The digest of LEN bytes, from the arena. */
 char *digest_of(struct arena *a, const void *data, size_t len);
 /* Reads IN_FD to its end from where it stands, at most MAX bytes (more is an error), writes it to

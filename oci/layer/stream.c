@@ -15,19 +15,21 @@
 
 #include "oci/layer/inflate.h"
 
-#define RING 16u
-#define BUF_SIZE ((size_t)128 * 1024)
+#define RING 8u
+/* ISA-L copies 64 KiB to and fro at the end of each. */
+#define BUF_SIZE ((size_t)512 * 1024)
 #define IN_RING ((uint64_t)1024 * 1024) /* bytes */
 /* Who has found nothing to do waits for this many buffers, so that threads wake each other seldom.
  * The reader that waits leaves more than that to the others, so all never wait at once. */
-#define BATCH 4u
+#define BATCH 2u
 
 struct stream {
 	struct stream_options o;
 	struct inflate *inflate;
 	struct sha256_ctx in_sum, out_sum;
 	uint64_t in_bytes, out_bytes;
-	bool plain; /* not compressed: what comes out is the blob */
+	bool plain;	 /* not compressed: what comes out is the blob */
+	bool keep_input; /* what is read goes to the digest thread */
 
 	pthread_mutex_t mutex;
 	pthread_cond_t freed, to_sum, to_use; /* the reader, the digest thread, the consumer wait */
@@ -94,7 +96,7 @@ static ssize_t read_blob(void *arg, void *buf, size_t len, struct error *e)
 	if (n < 0)
 		return err_sys(e, errno, "read the blob");
 	s->in_bytes += (uint64_t)n;
-	if (!s->plain && !s->o.undigested)
+	if (s->keep_input)
 		keep_input(s, buf, (size_t)n);
 	return n;
 }
@@ -177,7 +179,8 @@ static void *summer_main(void *arg)
 			in = out;
 		if (!s->o.undigested) {
 			sha256_update(&s->out_sum, out, s->bufs[slot]);
-			sha256_update(&s->in_sum, in, s->in + at);
+			if (in > 0)
+				sha256_update(&s->in_sum, in, s->in + at);
 		}
 		pthread_mutex_lock(&s->mutex);
 		s->summed += out > 0;
@@ -201,13 +204,17 @@ struct stream *stream_open(struct arena *a, const struct stream_options *o, stru
 	pthread_cond_init(&s->freed, NULL);
 	pthread_cond_init(&s->to_sum, NULL);
 	pthread_cond_init(&s->to_use, NULL);
-	s->in = arena_alloc(a, IN_RING);
+	s->keep_input = !o->undigested && !o->known;
+	if (s->keep_input)
+		s->in = arena_alloc(a, IN_RING);
 	s->inflate = inflate_open(a, read_blob, s, e);
 	if (!s->inflate)
 		return NULL;
 	s->plain = inflate_kind(s->inflate) == INFLATE_PLAIN;
-	if (s->plain)
+	if (s->plain) {
+		s->keep_input = false;
 		s->in_made = 0;
+	}
 	for (size_t i = 0; i < RING; i++)
 		s->bufs[i] = arena_alloc(a, BUF_SIZE);
 	r = pthread_create(&s->reader, NULL, reader_main, s);
@@ -284,6 +291,8 @@ int stream_finish(struct stream *s, struct stream_result *ret, struct error *e)
 	/* A plain blob is its own tar: one digest serves both. */
 	if (s->plain)
 		memcpy(ret->digest, ret->diff_id, STREAM_HEX_SIZE);
+	else if (!s->keep_input)
+		ret->digest[0] = 0;
 	else
 		to_hex(&s->in_sum, ret->digest);
 	ret->size = s->in_bytes;

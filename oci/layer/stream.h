@@ -21,6 +21,7 @@ struct stream_options {
 	int fd;		    /* the blob */
 	bool positioned;    /* pread(2) from 0 (several may share the descriptor); else read(2) */
 	bool undigested;    /* nobody asks for the digests: they are left out */
+	bool known;	    /* nobody asks for the blob's digest */
 	uint64_t max_out;   /* more inflated bytes than these are an error */
 	unsigned max_ratio; /* so are more than this times the input, once above STREAM_RATIO_FREE;
 			     * 0: any ratio */
@@ -28,7 +29,8 @@ struct stream_options {
 #define STREAM_RATIO_FREE (1ull << 30)
 
 struct stream_result {
-	char digest[STREAM_HEX_SIZE], diff_id[STREAM_HEX_SIZE]; /* SHA-256 in hex */
+	/* SHA-256 in hex. DIGEST may be "" where nobody asked for it. */
+	char digest[STREAM_HEX_SIZE], diff_id[STREAM_HEX_SIZE];
 	uint64_t size, diff_size;
 	const char *compression; /* as inflate_name() has it */
 };

@@ -13,6 +13,7 @@ static const struct json_field layer_fields[] = {
 	JF(request_layer, size, "size", J_PU64, 0),
 	JF(request_layer, name, "name", J_STR, 0),
 	JF(request_layer, cached, "cached", J_BOOL, 0),
+	JF(request_layer, digested, "digested", J_BOOL, 0),
 	{ 0 },
 };
 static JSON_TYPE(layer_type, request_layer, layer_fields);

@@ -23,8 +23,9 @@ struct request_layer {
 	uint32_t fd; /* of the blob; not for a cached one */
 	char *digest, *diff_id;
 	const uint64_t *size;
-	char *name;  /* its directory, which has or gets the tree in "r" */
-	bool cached; /* it is there already: only to be mounted below others */
+	char *name;    /* its directory, which has or gets the tree in "r" */
+	bool cached;   /* it is there already: only to be mounted below others */
+	bool digested; /* the core digests the blob itself this time */
 };
 
 struct request_entry { /* of mode pack: struct pack_entry */

@@ -213,6 +213,7 @@ static int ensure_layers(struct run *r, struct error *e)
 		r->image.pending = again.pending;
 		if (!str_eq(again.manifest_digest, r->image.manifest_digest))
 			return -1;
+		r->image.layers = again.layers;
 		err_clear(e);
 	}
 	return image_settle(r->a, &r->image, e);

@@ -22,6 +22,7 @@
 #include "oci/base/str.h"
 #include "oci/base/undo.h"
 #include "runtime/image/cache.h"
+#include "runtime/image/digest_thread.h"
 #include "runtime/image/unpacker.h"
 
 #ifndef FUSE_SUPER_MAGIC
@@ -188,6 +189,7 @@ static void write_layer(struct json_out *o, const struct plan_layer *x, int64_t 
 	if (x->entry.name)
 		json_out_kstr(o, "name", x->entry.name);
 	json_out_kbool(o, "cached", x->found);
+	json_out_kbool(o, "digested", x->layer->digested);
 	json_out_object_end(o);
 }
 
@@ -283,8 +285,18 @@ static int __attribute__((noinline)) made(struct plan *p, struct undo *undo, int
 	return r;
 }
 
+static int check_digests(const struct plan *p, struct error *e)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (digest_thread_check(p->l[i].layer->digests, e) < 0)
+			return -1;
+	return 0;
+}
+
 static int sync_and_commit(struct plan *p, struct error *e)
 {
+	if (check_digests(p, e) < 0)
+		return -1;
 	if (syncfs(p->cache_fd) < 0)
 		return err_sys(e, errno, "write the layers to the disk");
 	for (size_t i = 0; i < p->n; i++) {
@@ -471,6 +483,8 @@ static int make_flat(struct plan *p, struct error *e)
 		entry->meta.entries += p->l[i].entry.meta.entries;
 		entry->meta.bytes += p->l[i].entry.meta.bytes;
 	}
+	if (r == 0)
+		r = check_digests(p, e);
 	if (r == 0 && syncfs(p->cache_fd) < 0)
 		r = err_sys(e, errno, "write the layers to the disk");
 	if (r == 0)

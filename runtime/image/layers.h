@@ -31,12 +31,17 @@
 #include "oci/base/error.h"
 #include "runtime/init/idmap.h"
 
+struct digest_thread; /* digest_thread.h */
 struct layer {
 	const char *digest;	/* of the blob, "sha256:<hex>" */
 	const char *diff_id;	/* of the plain tar */
 	const char *media_type; /* for messages; what counts is what the bytes are */
 	uint64_t size;		/* of the blob */
-	uint64_t diff_size;	/* of the plain tar, where it has just been inflated; else 0 */
+	bool digested; /* the core does that in this very command: who unpacks it need not */
+	/* Where it may go on still, who does it: it must have said yes before anything of the image
+	 * is named. Else NULL. */
+	struct digest_thread *digests;
+	uint64_t diff_size; /* of the plain tar, where it has just been inflated; else 0 */
 };
 
 struct layers {

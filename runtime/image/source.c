@@ -367,6 +367,8 @@ static int commit(struct source_load *l, struct error *e)
 {
 	struct staging_entry *entries = ARENA_ARRAY(l->a, l->found.n, struct staging_entry);
 
+	if (digest_thread_check(l->digests, e) < 0)
+		return -1;
 	for (size_t i = 0; i < l->found.n; i++)
 		entries[i] = l->found.items[i].entry;
 	return staging_commit(l->a, l->staging, entries, l->found.n, e);
@@ -384,10 +386,15 @@ int source_load(struct arena *a, struct store *s, const struct source *src, cons
 {
 	_cleanup_staging_ struct staging st = STAGING_NONE;
 	struct source_load l = { .a = a, .src = src, .staging = &st, .dirfd = -1 };
+	int r;
 
 	if (staging_begin(a, s, &st, e) < 0)
 		return -1;
-	if (stage(&l, platform, false, e) < 0 || commit(&l, e) < 0)
+	r = stage(&l, platform, false, e);
+	if (r == 0)
+		r = commit(&l, e);
+	digest_thread_end(l.digests);
+	if (r < 0)
 		return load_failed(src, e);
 	*ret = l.found;
 	return 0;
@@ -430,11 +437,13 @@ int source_load_one(struct arena *a, struct store *s, const struct source *src,
 		r = commit(&l, e);
 	*ret = p->images = l.found;
 	p->deferred = l.deferred;
+	p->digests = l.digests;
 	if (r == 0 && l.deferred) {
 		*s = (struct store)STORE_CLOSED;
 		*ret_pending = p;
 		return 0;
 	}
+	digest_thread_end(p->digests);
 	staging_end(&p->staging);
 	return r < 0 ? load_failed(src, e) : 0;
 }
@@ -487,6 +496,17 @@ static int fill(struct arena *a, struct store *s, const struct oci_descriptor *d
 	return 0;
 }
 
+static void note_digested(const struct image_pending *p, struct image *im)
+{
+	for (size_t i = 0; i < im->layers_len; i++) {
+		struct layer *l = &im->layers[i];
+
+		l->digests = p->digests;
+		for (const struct deferred_layer *x = p->deferred; x; x = x->next)
+			l->digested |= str_eq(l->digest, x->blob.digest);
+	}
+}
+
 /* All that it needs has a name in the staging directory. */
 static int fill_pending(struct arena *a, struct image_pending *p, const char *platform,
 			const char *ref, struct image *ret, struct error *e)
@@ -496,8 +516,11 @@ static int fill_pending(struct arena *a, struct image_pending *p, const char *pl
 	view.blobs = fcntl(p->staging.fd, F_DUPFD_CLOEXEC, 3);
 	if (view.blobs < 0)
 		err_sys(e, errno, "open the image's blobs");
-	else if (fill(a, &view, &p->images.items[0].entry.descriptor, platform, ref, ret, e) == 0)
-		return ret->pending = p, 0;
+	else if (fill(a, &view, &p->images.items[0].entry.descriptor, platform, ref, ret, e) == 0) {
+		note_digested(p, ret);
+		ret->pending = p;
+		return 0;
+	}
 	fd_closep(&view.blobs);
 	image_pending_drop(p);
 	return -1;

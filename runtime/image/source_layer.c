@@ -1,7 +1,9 @@
 /*
- * Taking one layer of a source into the staging directory. What is verified here, before anything
- * else sees the layer: the size and digest of its bytes, and that these inflate to the diffID that
- * the image's config names. What a compressed layer inflates to is remembered in the store.
+ * Taking one layer of a source into the staging directory. What is verified here, before the store
+ * or the cache gets the layer: the size and digest of its bytes, and that these inflate to the
+ * diffID that the image's config names. A large blob's digest is computed while it is inflated (by
+ * mrun-unpack, confined as for any stranger's bytes); nothing is named before both were found
+ * right. What a compressed layer inflates to is remembered in the store.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -150,13 +152,31 @@ static int from_archive(struct source_load *l, struct archive_entry *en, int fd,
 			     e);
 }
 
+/* Copies the blob of D to OUT. A large one's digest comes later: *RET says it then. */
+static int copy_blob(struct source_load *l, int fd, int out, const char *path,
+		     const struct oci_descriptor *d, struct digest_job **ret, struct error *e)
+{
+	const char *digest;
+	uint64_t size;
+
+	*ret = NULL;
+	if ((uint64_t)d->size >= DIGEST_THREAD_MIN &&
+	    digest_thread_copy(l->a, &l->digests, fd, out, d, path, ret, e) < 0)
+		return -1;
+	if (*ret)
+		return 0;
+	digest = digest_copy(l->a, fd, out, (uint64_t)d->size, path, &size, e);
+	return digest ? check_bytes(d, digest, size, e) : -1;
+}
+
 static int from_directory(struct source_load *l, int fd, const char *path,
 			  const struct oci_descriptor *d, const char *diff_id, struct error *e)
 {
 	_cleanup_fd_ int out = staging_create(l->staging, "layer", e), copy = -1;
-	const char *digest;
+	struct digest_job *job;
+	struct error why;
 	struct stat st;
-	uint64_t size;
+	int r;
 
 	if (out < 0)
 		return -1;
@@ -165,15 +185,19 @@ static int from_directory(struct source_load *l, int fd, const char *path,
 	if (st.st_size != d->size)
 		return err_msg(e, "blob %s: has %lld bytes, its descriptor says %lld", d->digest,
 			       (long long)st.st_size, (long long)d->size);
-	digest = digest_copy(l->a, fd, out, (uint64_t)d->size, path, &size, e);
-	if (!digest || check_bytes(d, digest, size, e) < 0)
+	if (copy_blob(l, fd, out, path, d, &job, e) < 0)
 		return -1;
 	copy = openat(l->staging->fd, "layer", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (copy < 0)
 		return err_sys(e, errno, "open the copy of %s", path);
-	if (check_inflated(l, copy, d, diff_id, e) < 0)
+	r = check_inflated(l, copy, d, diff_id, e);
+	/* What is deferred is: image_settle() and who unpacks it ask for it. */
+	err_clear(&why);
+	if (job && (r < 0 || !l->defer) && digest_job_check(job, &why) < 0) {
+		*e = why;
 		return -1;
-	return staging_adopt(l->a, l->staging, l->staging->fd, "layer", d, e);
+	}
+	return r < 0 ? -1 : staging_adopt(l->a, l->staging, l->staging->fd, "layer", d, e);
 }
 
 int source_describe_layer(struct source_load *l, const char *path, struct oci_descriptor *d,

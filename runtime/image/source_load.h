@@ -3,6 +3,7 @@
 #define MRUN_RUNTIME_IMAGE_SOURCE_LOAD_H
 
 #include "oci/image/platform.h"
+#include "runtime/image/digest_thread.h"
 #include "runtime/image/source.h"
 #include "runtime/image/unpacker.h"
 
@@ -25,6 +26,7 @@ struct source_load {
 	struct staging *staging;
 	bool defer;			 /* who unpacks the layers next finds out their diffIDs */
 	struct deferred_layer *deferred; /* of what was left to it */
+	struct digest_thread *digests;	 /* of a directory's large blobs */
 	int dirfd;
 	bool archive;
 	struct source_file *files; /* archive: sorted by path */
@@ -35,12 +37,14 @@ struct source_load {
 	size_t json; /* bytes of JSON read so far */
 };
 
-/* An image that waits for its layers to be unpacked. */
+/* An image that waits for its layers to be unpacked, and for the digests of their blobs: neither
+ * the store nor the cache gets anything of it before these are right. */
 struct image_pending {
 	struct store store;
 	struct staging staging;
 	struct source_images images;
 	const struct deferred_layer *deferred;
+	struct digest_thread *digests; /* it may still be at work */
 	const char *label;
 };
 void image_pending_drop(struct image_pending *p);

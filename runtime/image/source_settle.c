@@ -1,8 +1,8 @@
 /*
  * An image from a source that is about to be unpacked: inflating a layer is most of the work, and
- * to look at its diffID first would be to do it twice. So it stays in the staging directory, every
- * blob of its digest, until its layers are unpacked, which finds out the diffIDs; then the store
- * gets it.
+ * to look at its diffID first would be to do it twice. So it stays in the staging directory until
+ * its layers are unpacked, which finds out the diffIDs, and all its blobs have been digested; then
+ * the store gets it.
  */
 #include <unistd.h>
 
@@ -12,6 +12,7 @@
 
 void image_pending_drop(struct image_pending *p)
 {
+	digest_thread_end(p->digests);
 	staging_end(&p->staging);
 	store_close(&p->store);
 }
@@ -25,9 +26,15 @@ void image_drop(struct image *im)
 
 int image_unpack_failed(const struct image *im, struct error *e)
 {
-	if (im->pending)
-		err_wrap(e, "load image from %s", im->pending->label);
-	return -1;
+	struct error why;
+
+	if (!im->pending)
+		return -1;
+	err_clear(&why);
+	/* What is wrong with the blob is the reason, and not what that made of its content. */
+	if (digest_thread_check(im->pending->digests, &why) < 0)
+		*e = why;
+	return err_wrap(e, "load image from %s", im->pending->label);
 }
 
 /* Of a layer that was in the cache already the size is not known: 'images' finds it out. */
@@ -48,6 +55,8 @@ int image_settle(struct arena *a, struct image *im, struct error *e)
 
 	if (!p)
 		return 0;
+	if (digest_thread_check(p->digests, e) < 0)
+		return image_unpack_failed(im, e);
 	for (const struct deferred_layer *x = p->deferred; x; x = x->next)
 		note_size(a, im, x);
 	entries = ARENA_ARRAY(a, p->images.n, struct staging_entry);
@@ -57,6 +66,10 @@ int image_settle(struct arena *a, struct image *im, struct error *e)
 		return image_unpack_failed(im, e);
 	close(im->blobs_fd);
 	im->blobs_fd = fd_take(&p->store.blobs);
+	for (size_t i = 0; i < im->layers_len; i++) {
+		im->layers[i].digested = false;
+		im->layers[i].digests = NULL;
+	}
 	image_drop(im);
 	return 0;
 }
