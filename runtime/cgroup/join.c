@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "oci/base/file.h"
 #include "oci/base/str.h"
 #include "runtime/cgroup/internal.h"
 
@@ -137,6 +138,6 @@ int cgroup_join_self(struct cgroup_join *j, struct error *e)
 void cgroup_join_close(struct cgroup_join *j)
 {
 	for (size_t i = 0; i < j->n; i++)
-		close(j->fds[i]);
+		fd_close(j->fds[i]);
 	j->n = 0;
 }

@@ -101,6 +101,12 @@ static int give_network(struct launch *l, struct error *e)
 	return ns < 0 ? -1 : sync_send(l->sync, SYNC_NETWORK, ns, e);
 }
 
+/* Not while the first process waits for its cgroups. */
+static bool recorded_late(const struct launch *l)
+{
+	return l->state_late || l->plan.cgroup_late;
+}
+
 /* Ids, and what is the process's own. */
 static int equip_process(struct launch *l, struct error *e)
 {
@@ -115,7 +121,7 @@ static int equip_process(struct launch *l, struct error *e)
 	close_helpers_pipe(p);
 	/* newuidmap and newgidmap work meanwhile. */
 	if ((!p->at_once && process_limits(&p->process, l->out->pid, e) < 0) ||
-	    set_oom_score(l, e) < 0 || (!l->state_late && record_process(l, e) < 0))
+	    set_oom_score(l, e) < 0 || (!recorded_late(l) && record_process(l, e) < 0))
 		r = -1;
 	if (p->new_userns) {
 		struct error second;
@@ -176,7 +182,8 @@ int launch_equip(struct launch *l, struct error *e)
 	    (p->net && give_network(l, e) < 0) || make_shim(l, e) < 0)
 		return -1;
 	/* While the child works. */
-	if (l->state_late && (launch_begin_state(l, e) < 0 || record_process(l, e) < 0))
+	if ((l->state_late && launch_begin_state(l, e) < 0) ||
+	    (recorded_late(l) && record_process(l, e) < 0))
 		return -1;
 	if (out->cgroup && cgroup_finish(out->cgroup, e) < 0)
 		return -1;
