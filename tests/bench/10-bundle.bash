@@ -54,8 +54,8 @@ bundle_root() { # v2|v1|hybrid TEXT
 
 bundle_rootless() { # single|subids TEXT
 	local maps=. wrap='' shown floor=("$work/floor" --map "$1" --host-net --host-sys --read-only --masks)
-	# There is no cgroup for any of them; crun would still refuse hybrid ones.
-	! is_root || [ "$(cgroup_kind)" != hybrid ] || wrap=in_v1
+	# There is no cgroup for any of them; crun would still refuse hybrid ones. Most users have v2.
+	! is_root || [ "$(cgroup_kind)" != hybrid ] || wrap=in_v2
 	"as_$1" "bundle" || {
 		row_missing "run, $2" floor 1.4 times "no such user could be made"
 		return 0

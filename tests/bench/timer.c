@@ -4,13 +4,15 @@
  *   timer [--raw FILE] [--before COMMAND] ROUNDS EXPECT ::: LABEL PROGRAM [ARG...] [::: LABEL
  * ...]...
  *
- * In turns (A B C, A B C, ...), so that whatever else the machine does meets all of them alike. Two
- * rounds come first that don't count; in the first one a command must exit 0 and, unless EXPECT is
- * empty, print it, else it is left out and a line on standard error says why. Then one line a
- * command on standard output: label, median, minimum, 90th percentile (microseconds), failures,
- * peak resident memory of its largest process (KiB), with tabs between. Each single time goes to
- * FILE: label, round, microseconds. COMMAND is run by sh before each command of each round,
- * untimed. Output of the measured runs goes to a memory file.
+ * In turns, so that whatever else the machine does meets all of them alike, and each round in
+ * another order: what the kernel still has to do for the one before (giving namespaces back) takes
+ * from the time of the next one, which is to be another each time. Two rounds come first that don't
+ * count; in the first one a command must exit 0 and, unless EXPECT is empty, print it, else it is
+ * left out and a line on standard error says why. Then one line a command on standard output:
+ * label, median, minimum, 90th percentile (microseconds), failures, peak resident memory of its
+ * largest process (KiB), with tabs between. Each single time goes to FILE: label, round,
+ * microseconds. COMMAND is run by sh before each command of each round, untimed. Output of the
+ * measured runs goes to a memory file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -154,9 +156,27 @@ static void report(struct command *c, size_t rounds, FILE *raw)
 	       c->times[rounds * 9 / 10], c->failures, c->max_rss);
 }
 
+/* Fisher and Yates's, by numbers that are the same in each run of the timer (POSIX's example of
+ * rand(3)). */
+static void shuffle(struct command **order, size_t count)
+{
+	static unsigned long seed = 1;
+
+	for (size_t left = count; left > 1; left--) {
+		struct command *last = order[left - 1];
+		size_t other;
+
+		seed = seed * 1103515245 + 12345;
+		other = (seed / 65536) % left;
+		order[left - 1] = order[other];
+		order[other] = last;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static struct command commands[MAX_COMMANDS];
+	struct command *order[MAX_COMMANDS];
 	const char *raw_name = NULL, *before = NULL;
 	int out_fd = memfd_create("output", MFD_CLOEXEC), empty[2] = { -1, -1 };
 	size_t rounds, count;
@@ -181,13 +201,15 @@ int main(int argc, char **argv)
 	for (size_t c = 0; c < count; c++) {
 		prepare(before, out_fd);
 		try_once(&commands[c], argv[1]);
+		order[c] = &commands[c];
 	}
 	for (size_t round = 0; round < rounds + WARM_UPS - 1; round++) {
+		shuffle(order, count);
 		for (size_t c = 0; c < count; c++) {
-			if (commands[c].out)
+			if (order[c]->out)
 				continue;
 			prepare(before, out_fd);
-			measure(&commands[c], round, out_fd);
+			measure(order[c], round, out_fd);
 		}
 	}
 	if (raw_name && !(raw = fopen(raw_name, "we"))) {
