@@ -187,10 +187,10 @@ int launch_equip(struct launch *l, struct error *e)
 		return -1;
 	if (out->cgroup && cgroup_finish(out->cgroup, e) < 0)
 		return -1;
-	fd_close_now();
 	if (sync_send(l->sync, l->ignores ? SYNC_IGNORING : SYNC_READY, p->process.shim_fd, e) < 0)
 		return -1;
 	fd_closep(&p->process.shim_fd);
 	p->process.shim_fd = -1;
+	fd_close_now();
 	return l->o->bundle ? 0 : record_write_config(l->a, &out->state, p->spec, e);
 }
