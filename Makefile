@@ -76,6 +76,8 @@ CORE_LDFLAGS += $(patsubst %,-Wl$(comma)--defsym=_nettle_%=0,\
 	ghash_update_pclmul sha1_compress_x86_64 sha1_compress_sha_ni)
 else
 CORE_LIBS := -lseccomp -lcap -lyajl -lnettle
+# A dynamic program is started by the C library.
+CORE_OBJ := $(filter-out %/runtime/start.o,$(CORE_OBJ))
 endif
 HAVE_ISAL := $(shell $(PKG_CONFIG) --exists libisal 2>/dev/null && echo 1)
 ifeq ($(HAVE_ISAL),1)
@@ -138,7 +140,7 @@ $(BUILD)/.deps-checked: Makefile
 
 # The completion files are made by a program of the same tables (runtime/completion/completion.c).
 COMPLETION_OBJ := $(COMPLETION_SRC:%.c=$(BUILD)/obj/%.o)
-$(BUILD)/completion/generate: $(COMPLETION_OBJ) $(filter-out %/runtime/main.o %/cmd/options.o,$(CORE_OBJ))
+$(BUILD)/completion/generate: $(COMPLETION_OBJ) $(filter-out %/runtime/main.o %/runtime/start.o %/cmd/options.o,$(CORE_OBJ))
 	@mkdir -p $(dir $@)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
@@ -167,7 +169,7 @@ $(BUILD)/man/man1/%.1: docs/man/%.1.md docs/man/roff.awk Makefile
 man: $(MAN) ## make the manual pages (build/man/man1/), which install takes along
 
 # Unit tests of pure functions (cmocka). They link everything but main.
-CORE_TEST_OBJ = $(filter-out $(BUILD)/obj/runtime/main.o,$(CORE_OBJ))
+CORE_TEST_OBJ = $(filter-out %/runtime/main.o %/runtime/start.o,$(CORE_OBJ))
 LAYER_TEST_OBJ = $(filter-out $(BUILD)/obj/oci/unpack/main.o $(BUILD)/obj/oci/base/%,$(UNPACK_OBJ))
 $(BUILD)/tests/unit-%: tests/unit/test_%.c $(CORE_TEST_OBJ) $(LAYER_TEST_OBJ)
 	@mkdir -p $(dir $@)
