@@ -212,6 +212,29 @@ code 1" ] || { echo "$out: $(cat "$out")"; false; }
 	[ -z "$(find /sys/fs/cgroup -type d -name "$ID" 2>/dev/null)" ]
 }
 
+@test "a create that looked for its cgroup while one of that name was being deleted: it is its own" {
+	need_root
+	need strace
+	sh_bundle 'sleep 1000'
+	"$MRUN" run -d --bundle b "$ID" </dev/null >/dev/null 2>&1
+	# It has looked, and is about to take the name: stopped, and for long.
+	strace -qq -o /dev/null -e trace=mkdir -e inject=mkdir:delay_enter=4000000:when=1 \
+		"$MRUN" create --bundle b "$ID" </dev/null >/dev/null 2>&1 3>&- &
+	local stopped=0 pid
+	for _ in {1..100}; do
+		pid=$(pgrep -P $!) || true
+		[ "$(ps -o state= -p "${pid:-0}")" = t ] && stopped=$((stopped + 1)) || stopped=0
+		[ $stopped -lt 4 ] || break
+		sleep 0.02
+	done
+	[ $stopped -eq 4 ]
+	"$MRUN" delete -f "$ID"
+	wait "$!"
+	[ "$("$MRUN" state "$ID" | jq -r .status)" = created ]
+	"$MRUN" delete -f "$ID"
+	[ -z "$(find /sys/fs/cgroup -type d -name "$ID" 2>/dev/null)" ]
+}
+
 @test "an ordinary user: the process's attributes, namespaces, mounts; what needs root says so" {
 	mkdir "$TEST_HOME/b"
 	alpine_rootfs "$TEST_HOME/b/rootfs"

@@ -219,6 +219,21 @@ struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, stru
 	return cg;
 }
 
+bool cgroup_look_again(struct cgroup *cg)
+{
+	bool gone = false;
+
+	for (size_t i = 0; i < cg->n; i++) {
+		struct hierarchy *h = &cg->h[i];
+
+		if (h->state != HIER_FOREIGN || cg_access(h->dir) == 0 || errno != ENOENT)
+			continue;
+		h->state = HIER_PLANNED;
+		gone = true;
+	}
+	return gone;
+}
+
 bool cgroup_out_of_reach(const struct cgroup *cg)
 {
 	struct settings s;

@@ -39,6 +39,10 @@ struct cgroup_request {
 struct cgroup *cgroup_plan(struct arena *a, const struct cgroup_request *r, struct error *e);
 /* Whether there will be none: no right to make one, and no limit that needs one. */
 bool cgroup_out_of_reach(const struct cgroup *cg);
+/* Once the container's name is ours: whether what was there already when cgroup_plan() looked is
+ * gone by now, with a container of that name that was being deleted. What is made there then is
+ * ours: to be saved again. */
+bool cgroup_look_again(struct cgroup *cg);
 /* Has F called by cgroup_create(), once, before it makes directories above the container's: what
  * cgroup_save() says then names them. F is to record it, as a crash may come between the making of
  * one and its mark. -1 ends the creation. */

@@ -76,6 +76,8 @@ int launch_begin_state(struct launch *l, struct error *e)
 	if (state_new(l->c, l->o->id, l->record, &l->out->state, e) < 0)
 		return -1;
 	log_debug(l->c, "container %s: state in %s/%s", l->o->id, l->out->state.root, l->o->id);
+	if (l->out->cgroup && cgroup_look_again(l->out->cgroup))
+		return record_update_cgroup(l->c, &l->out->state, l->out->cgroup, e);
 	return 0;
 }
 
