@@ -130,6 +130,12 @@ static int split(struct arena *a, const char *s, struct image_name *n, struct er
 	return 0;
 }
 
+/* What stands for an image by itself cannot be the name of a repository. */
+static bool is_image_id(const char *s)
+{
+	return strlen(s) == DIGEST_HEX_LEN && strspn(s, "0123456789abcdef") == DIGEST_HEX_LEN;
+}
+
 /* Says what is wrong with the parts; false: nothing. */
 static bool complain(const char *s, const struct image_name *n, struct error *e)
 {
@@ -146,8 +152,7 @@ static bool complain(const char *s, const struct image_name *n, struct error *e)
 			err_hint(e,
 				 "a name is [HOST[:PORT]/]NAME[/NAME…][:TAG][@DIGEST], of "
 				 "lowercase letters, digits and single '.', '_', '-' between them");
-	} else if (strlen(n->path) == DIGEST_HEX_LEN &&
-		   strspn(n->path, "0123456789abcdef") == DIGEST_HEX_LEN) {
+	} else if (is_image_id(n->path)) {
 		err_msg(e, "invalid image name '%s': 64 hexadecimal digits are an image ID", s);
 	} else {
 		return false;
@@ -175,7 +180,8 @@ char *image_name_repository(struct arena *a, const struct image_name *n)
 {
 	if (!str_eq(n->domain, DEFAULT_DOMAIN))
 		return arena_printf(a, "%s/%s", n->domain, n->path);
-	if (str_has_prefix(n->path, "library/") && !strchr(n->path + 8, '/'))
+	if (str_has_prefix(n->path, "library/") && !strchr(n->path + 8, '/') &&
+	    !is_image_id(n->path + 8))
 		return arena_strdup(a, n->path + 8);
 	return arena_strdup(a, n->path);
 }

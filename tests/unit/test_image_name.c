@@ -26,6 +26,8 @@ static void names_are_normalised(void **state)
 		{ "user/app", "user/app:latest" },
 		{ "docker.io/user/app:v1", "user/app:v1" },
 		{ "library/a/b", "library/a/b:latest" },
+		/* By itself that would be an image's id (the fuzzer's find). */
+		{ "library/" HEX64, "library/" HEX64 ":latest" },
 		{ "localhost/app", "localhost/app:latest" },
 		{ "localhost:5000/a/b:t", "localhost:5000/a/b:t" },
 		{ "ghcr.io/a/b", "ghcr.io/a/b:latest" },
