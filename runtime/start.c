@@ -1,11 +1,11 @@
 /*
  * From the kernel to main(), in the place of what glibc does there (csu/libc-start.c): its steps,
- * but for one. It asks the processor for its features and caches, by 70 cpuid instructions, to
+ * but for one. It asks the processor for its features and caches, by 71 cpuid instructions, to
  * choose among the forms of memcpy(3) and the like. In a virtual machine each of them leaves it and
  * takes 1 to 6 us: a tenth or a fifth of the whole start of a container. With no feature known, the
  * forms are chosen that every x86-64 processor can execute.
  *
- * The functions called here are glibc's own affair, and so this is for the releases that it was
+ * The functions called here are glibc's own affair, and so this is for the release that it was
  * looked at and tried with; with any other one (and without glibc) the start is the library's.
  */
 #include <elf.h>

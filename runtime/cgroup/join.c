@@ -93,9 +93,16 @@ int cgroup_join_open(const struct cgroup *cg, bool cloned_into, struct cgroup_jo
 	*ret = (struct cgroup_join){ .cg = cg };
 	if (cloned_into && cg->n == 1)
 		return 0;
+	/* Left out, the container would be in the caller's. */
+	if (cg->n > CGROUP_JOIN_MAX)
+		return err_msg(
+			e,
+			"move the container into its cgroups: %zu hierarchies, more than the "
+			"%d that mrun knows to enter",
+			cg->n, CGROUP_JOIN_MAX);
 	if (apply_settings(cg, cg->resources, true, &s, e) < 0)
 		return -1;
-	for (size_t i = 0; i < cg->n && i < CGROUP_JOIN_MAX; i++) {
+	for (size_t i = 0; i < cg->n; i++) {
 		struct hierarchy *h = &cg->h[i];
 		int fd;
 

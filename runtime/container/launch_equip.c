@@ -178,6 +178,7 @@ int launch_equip(struct launch *l, struct error *e)
 	launch_close_plan(p);
 	if (!l->side_by_side)
 		fd_close_now();
+	/* The shim when nobody waits for something else. */
 	if (equip_outside(l, e) < 0 ||
 	    (!p->at_once && sync_send(l->sync, SYNC_MAPPED, -1, e) < 0) ||
 	    (p->cgroup_late ? give_cgroups(l, e) : make_shim(l, e)) < 0 ||

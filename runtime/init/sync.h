@@ -10,9 +10,10 @@
 #include "runtime/shim/shim.h"
 
 enum sync_tag {
-	SYNC_MAPPED = 'm',   /* parent: ids are mapped, what is outside is there */
-	SYNC_READY = 'd',    /* parent: the container is recorded, its cgroup has its device rules;
-			      * here    is the shim (one descriptor) */
+	SYNC_MAPPED = 'm', /* parent: ids are mapped, what is outside is there */
+	/* parent: the container is recorded, its cgroup has its device rules; here is the shim (one
+	 * descriptor) */
+	SYNC_READY = 'd',
 	SYNC_IGNORING = 'i', /* the same, and the caller had some signals ignored */
 	SYNC_NETWORK = 'w',  /* parent: here is the network namespace (one descriptor) */
 	SYNC_TASKS = 'k',    /* parent: here are the cgroups to move into (cgroup_late.h) */
